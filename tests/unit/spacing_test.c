@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* spacing_test.c - How fast mail goes after what a server says, as a table. tests/simulation/providers.c
+ * plays whole hours. */
+#include "table.h"
+
+#include "spacing.h"
+
+enum step_kind { TAKES, REFUSES, WAITS };
+
+enum { MINUTE_MS = 60 * 1000, BEGIN_MS = 1000 * 1000 };
+
+static const struct {
+    const char *label;
+    struct {
+        enum step_kind kind;
+        unsigned times;
+        int64_t wait_ms; /* before each, but for when it may go */
+    } steps[5];
+    double least, most; /* the level; 0: none */
+} rows[] = {
+    {.label = "nothing is known", .steps = {{TAKES, 1000, 10}}},
+    {.label = "one refusal: below what was seen", .steps = {{TAKES, 1000, 100}, {REFUSES, 1, 1}}, .least = 400, .most = 430},
+    {.label = "with little seen it is not slower than a message in some seconds", .steps = {{REFUSES, 1, 1}}, .least = 30, .most = 60},
+    {.label = "each refusal lowers it", .steps = {{TAKES, 1000, 100}, {REFUSES, 3, 1}}, .least = 40, .most = 80},
+    {.label = "down to one a minute", .steps = {{TAKES, 1000, 100}, {REFUSES, 20, 1}}, .least = 1, .most = 1},
+    {.label = "which is soon what it was when one is taken", .steps = {{TAKES, 1000, 100}, {REFUSES, 20, 1}, {TAKES, 6, 1}}, .least = 500, .most = 700},
+    {.label = "what is taken lifts it, not up to what was refused", .steps = {{TAKES, 1000, 100}, {REFUSES, 1, 1}, {TAKES, 150, 0}}, .least = 500, .most = 600},
+    {.label = "after a hold it is tried again", .steps = {{TAKES, 1000, 100}, {REFUSES, 1, 1}, {TAKES, 1500, 0}}, .least = 650, .most = 1e9},
+    {.label = "an hour forgets it", .steps = {{TAKES, 1000, 100}, {REFUSES, 1, 1}, {WAITS, 1, 60 * MINUTE_MS}}},
+};
+
+static void the_level_is_as_the_table_says(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct spacing s = {0};
+        int64_t now_ms = BEGIN_MS;
+        for (size_t k = 0; k < COUNT_OF(rows[i].steps); k++)
+            for (unsigned n = 0; n < rows[i].steps[k].times; n++) {
+                int64_t next_ms = spacing_next_ms(&s, now_ms);
+                now_ms = (next_ms > now_ms ? next_ms : now_ms) + rows[i].steps[k].wait_ms;
+                if (rows[i].steps[k].kind == WAITS)
+                    continue;
+                spacing_goes(&s, now_ms);
+                if (rows[i].steps[k].kind == TAKES)
+                    spacing_taken(&s, now_ms, now_ms);
+                else
+                    (void)spacing_refused(&s, now_ms, now_ms);
+                spacing_check(&s);
+            }
+        double level = spacing_is_on(&s, now_ms) ? s.level : 0;
+        EXPECT(level >= rows[i].least && level <= rows[i].most, rows[i].label);
+    }
+}
+
+static void what_went_before_a_cut_says_nothing_of_it(void **state)
+{
+    (void)state;
+    struct spacing s = {0};
+    EXPECT(spacing_refused(&s, BEGIN_MS, BEGIN_MS + 100), "the first lowers it");
+    double level = s.level;
+    for (int i = 0; i < 20; i++)
+        EXPECT(!spacing_refused(&s, BEGIN_MS + i, BEGIN_MS + 200), "those under way do not");
+    EXPECT(s.level == level, "it stays");
+}
+
+static void messages_are_evenly_apart(void **state)
+{
+    (void)state;
+    struct spacing s = {0};
+    int64_t now_ms = BEGIN_MS;
+    (void)spacing_refused(&s, now_ms, now_ms);
+    int64_t between_ms = (int64_t)(MINUTE_MS / s.level);
+    for (int i = 0; i < 10; i++) {
+        int64_t next_ms = spacing_next_ms(&s, now_ms);
+        EXPECT(next_ms - now_ms >= between_ms - 1 && next_ms - now_ms <= between_ms + 2, "apart");
+        now_ms = next_ms;
+        spacing_goes(&s, now_ms);
+    }
+    spacing_goes(&s, now_ms); /* a code, which does not ask, takes the turn of the next one */
+    EXPECT(spacing_next_ms(&s, now_ms) >= now_ms + 2 * between_ms - 2, "two apart");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_level_is_as_the_table_says),
+        cmocka_unit_test(what_went_before_a_cut_says_nothing_of_it),
+        cmocka_unit_test(messages_are_evenly_apart),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
