@@ -68,9 +68,14 @@ MUST_CHECK bool queue_opened(struct queue *q, uint64_t connection, const struct 
 
 enum queue_next { QUEUE_NEXT_SEND, QUEUE_NEXT_IDLE, QUEUE_NEXT_CLOSE };
 
-/* Has the server answered anything of the message? What is too old, too large or damaged has its
+/* What has the server answered of the message? What is too old, too large or damaged has its
  * result from us, and shows nothing of the server. */
-enum queue_spoken { QUEUE_NOT_SPOKEN, QUEUE_SPOKEN };
+enum queue_spoken {
+    QUEUE_NOT_SPOKEN,
+    QUEUE_SPOKEN,  /* something that tells nothing of how fast it takes mail */
+    QUEUE_TAKEN,   /* it has taken the message for somebody */
+    QUEUE_TOO_FAST /* it takes less mail from us than it was sent, and says so at RCPT or later */
+};
 
 /* The connection is done with the message (whatever the answers): its attempt is the shell's until
  * queue_settled(). What the connection does next: SEND `*next_r`, wait, or close. `reusable` false:

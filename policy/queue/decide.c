@@ -260,7 +260,8 @@ static void look_at(struct queue *q, struct destination *d, int64_t now_ms)
         int64_t more_ms = may_have_more_at(q, d, now_ms);
         until_ms = more_ms < until_ms ? more_ms : until_ms;
     }
-    sleep_until(q, d, until_ms, now_ms);
+    int64_t spaced_ms = spacing_next_ms(&d->spacing, now_ms);
+    sleep_until(q, d, spaced_ms > now_ms && spaced_ms < until_ms ? spaced_ms : until_ms, now_ms);
 }
 
 /* ---- all of them ---- */

@@ -178,6 +178,7 @@ static void check_destination(const struct destination *d, struct sums *sums)
     unsigned stuck = 0;
     unsigned states[CONNECTION_STATES] = {0};
     window_check(&d->window);
+    spacing_check(&d->spacing);
     window_check(&d->own);
     rate_limits_check(d);
     shuns_check(d);

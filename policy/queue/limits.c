@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* limits.c - Is there room for another connection in all, and at a destination? There by its window
- * and its provider's limit, by what is known of it so far, and by what the tenant that wants it
- * tries there already; how many of all there he may have is in places.c. */
+/* limits.c - Is there room for another connection in all, and at a destination? There by its
+ * window, its provider's limit and how fast it takes mail, by what is known of it so far, and by
+ * what the tenant that wants it tries there already; how many of all there he may have is in
+ * places.c. */
 #include "queue_moves.h"
 
 enum { PROVEN_MS = 60 * 1000, GROW_MS = 5 * 1000 };
@@ -39,7 +40,7 @@ static bool is_in_window(const struct destination *d, unsigned more, int64_t now
 static bool may_carry_plain(const struct destination *d, unsigned more, int64_t now_ms)
 {
     const struct provider *p = d->provider;
-    if (!is_in_window(d, more, now_ms))
+    if (!is_in_window(d, more, now_ms) || spacing_next_ms(&d->spacing, now_ms) > now_ms)
         return false;
     if (d->plain + reserve_at(d->window.limit, d->urgent_ms, now_ms) >= d->window.limit)
         return false;

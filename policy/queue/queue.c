@@ -349,7 +349,8 @@ enum queue_next queue_message_done(struct queue *q, uint64_t connection, enum qu
         return QUEUE_NEXT_CLOSE;
     for (size_t i = 0; i < ADDRESS_HOLDS_MAX; i++) /* it is left with one */
         address_book_serves(&c->holds[i], now_ms);
-    if (spoken == QUEUE_SPOKEN)
+    speed_answers(q, c, spoken, now_ms);
+    if (spoken != QUEUE_NOT_SPOKEN)
         server_answers(q, c, now_ms);
     else
         connection_uncarry(q, c, now_ms);

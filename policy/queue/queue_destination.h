@@ -4,6 +4,7 @@
 #define QUEUE_DESTINATION_H
 
 #include "queue_parts.h"
+#include "spacing.h"
 
 enum { LIMIT_UNKNOWN = 1000 }; /* until DNS has said where mail goes */
 enum { LANES_TO_SHOW = 3 };    /* that have worked: a whole provider does not any more */
@@ -109,6 +110,10 @@ struct destination {
     struct kept_item unused;                     /* queue.unused_destinations: it has no lane */
     struct provider *provider;                   /* NULL: none */
     struct window window;
+    struct spacing spacing; /* of what was said to recipients and content */
+    uint64_t fast_tenant;   /* whose mail was refused last as too much */
+    bool fast_shared;       /* several have met that */
+    unsigned fast_others;   /* messages of others that were taken since then, and none of his */
     struct window own; /* only its ceiling: of the mail of one tenant, which alone was refused */
     uint64_t own_tenant, own_since; /* since then, as queue.serial counts */
     struct pointer_table limits;    /* struct rate_limit, by tenant */

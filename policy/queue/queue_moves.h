@@ -129,6 +129,12 @@ bool connection_is_in_the_way(const struct connection *c);
 bool connection_is_in_the_way_of_less(const struct connection *c);
 void connection_end(struct queue *q, struct connection *c, int64_t now_ms);
 
+/* ---- speed.c ---- */
+
+/* What was said to the message that it carries, or carried last. */
+void speed_answers(struct queue *q, const struct connection *c, enum queue_spoken spoken,
+                   int64_t now_ms);
+
 /* ---- failures.c ---- */
 
 /* It has ended so, or is about to. True: its attempt has not been tried by that. */

@@ -89,6 +89,21 @@ static struct tenant_rest longer_of(struct tenant_rest limit, struct tenant_rest
     return shun.until_ms > limit.until_ms ? shun : limit;
 }
 
+static void show_speed(const struct destination *d, struct queue_destination_view *v,
+                       int64_t now_ms)
+{
+    const struct spacing *s = &d->spacing;
+    v->a_minute = v->refused_a_minute = 0;
+    v->next_ms = v->try_more_ms = 0;
+    if (!spacing_is_on(s, now_ms))
+        return;
+    int64_t next_ms = spacing_next_ms(s, now_ms);
+    v->a_minute = s->level;
+    v->refused_a_minute = s->bad;
+    v->next_ms = next_ms > now_ms ? next_ms - now_ms : 0;
+    v->try_more_ms = s->hold_ms > now_ms ? s->hold_ms - now_ms : 0;
+}
+
 static void look(const struct destination *d, struct queue_destination_view *v, int64_t now_ms)
 {
     struct tenant_rest r =
@@ -96,6 +111,7 @@ static void look(const struct destination *d, struct queue_destination_view *v, 
     show(d, v, now_ms);
     if (d->window.limit == LIMIT_UNKNOWN)
         v->limit = 0;
+    show_speed(d, v, now_ms);
     v->stuck = count_stuck(d, now_ms);
     v->kept = reserve_at(v->limit, d->urgent_ms, now_ms);
     v->tenant = v->tenant_why = v->capped_tenant = "";
@@ -294,6 +310,7 @@ static void resume(struct queue *q, struct destination *d, bool by_name, int64_t
         d->operator_until_ms = d->ordered_until_ms = 0;
     window_forget(&d->window);
     window_forget(&d->own);
+    d->spacing = (struct spacing){0};
     rate_limits_forget(q, d, now_ms);
     d->blocked_until_ms = 0;
     destination_touch(q, d);

@@ -170,6 +170,20 @@ static void print_tenant(const json_t *row)
     }
 }
 
+/* Where it has refused messages as too many. */
+static void print_speed(const json_t *row)
+{
+    const json_t *speed = json_object_get(row, "speed");
+    if (!speed)
+        return;
+    printf("\n  speed        %lld messages a minute", json_row_int(speed, "messages_a_minute"));
+    if (json_row_int(speed, "next_s") > 0)
+        printf(", the next one in %lld s", json_row_int(speed, "next_s"));
+    if (json_row_int(speed, "refused_a_minute") > 0)
+        printf("; %lld were too many, which is not tried for %lld s",
+               json_row_int(speed, "refused_a_minute"), json_row_int(speed, "more_in_s"));
+}
+
 static void print_avoided(const json_t *row)
 {
     const json_t *avoided = json_object_get(row, "avoided");
@@ -192,6 +206,7 @@ static void print_destination(const struct cli *cli, json_t *row)
         printf(" %lld", (long long)json_integer_value(json_array_get(shards, i)));
     print_rest(row);
     print_tenant(row);
+    print_speed(row);
     print_domains(row);
     print_avoided(row);
     print_waiting(cli, row);

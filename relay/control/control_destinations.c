@@ -37,6 +37,15 @@ static json_t *by_class(const struct destinations_row *row)
     return made;
 }
 
+/* How fast it takes mail, where it has said that it was sent too much. */
+static json_t *speed(const struct destinations_row *row)
+{
+    return ROW(FIELD("messages_a_minute", (json_int_t)(row->a_minute + 0.5)),
+               FIELD("refused_a_minute", (json_int_t)(row->refused_a_minute + 0.5)),
+               FIELD("next_s", (row->next_ms + 999) / 1000),
+               FIELD("more_in_s", (row->try_more_ms + 999) / 1000));
+}
+
 json_t *control_describe_destination(const struct destinations_row *row)
 {
     json_t *made = ROW(
@@ -56,6 +65,8 @@ json_t *control_describe_destination(const struct destinations_row *row)
                                            FIELD("rests_s", (row->tenant_rest_ms + 999) / 1000),
                                            FIELD("next_try", clock_now_ms() + row->tenant_rest_ms),
                                            FIELD("why", row->tenant_why))));
+    if (row->a_minute > 0)
+        PUT(made, FIELD("speed", speed(row)));
     if (row->tenant_ceiling_ms > 0)
         PUT(made,
             FIELD("tenant_ceiling", ROW(FIELD("tenant", row->capped_tenant),

@@ -45,7 +45,11 @@ static void add_row(void *context, const struct queue_destination_view *v)
                                      .kept = v->kept,
                                      .tenant_rest_ms = v->tenant_rest_ms,
                                      .tenant_ceiling = v->tenant_ceiling,
-                                     .tenant_ceiling_ms = v->tenant_ceiling_ms};
+                                     .tenant_ceiling_ms = v->tenant_ceiling_ms,
+                                     .a_minute = v->a_minute,
+                                     .refused_a_minute = v->refused_a_minute,
+                                     .next_ms = v->next_ms,
+                                     .try_more_ms = v->try_more_ms};
     memcpy(row->waiting_by_class, v->waiting_by_class, sizeof(row->waiting_by_class));
     for (size_t i = 0; i < STREAM_CLASSES; i++)
         row->waiting += v->waiting_by_class[i];

@@ -55,7 +55,7 @@ static void attempt_done(struct outbound *c)
     transaction_end(&c->transaction);
     c->attempt = NULL;
     c->trouble = (struct verdict){0};
-    c->spoken = true;
+    outbound_has_spoken(c, p);
     attempt_settle(p);
 }
 

@@ -29,12 +29,21 @@ void outbound_end_delivery(struct outbound *c)
     c->delivery_live = false;
 }
 
+void outbound_has_spoken(struct outbound *c, const struct attempt *p)
+{
+    c->spoken = true;
+    c->said = attempt_spoken(p);
+}
+
 /* The attempt is done with. Says what is next. */
 enum queue_next outbound_tell_spoken(struct outbound *c, bool reusable,
                                      struct dispatch_work **next_r)
 {
-    enum queue_spoken spoken = c->answered ? QUEUE_SPOKEN : QUEUE_NOT_SPOKEN;
+    enum queue_spoken spoken = c->answered && c->said != QUEUE_NOT_SPOKEN ? c->said
+                               : c->answered                              ? QUEUE_SPOKEN
+                                                                          : QUEUE_NOT_SPOKEN;
     c->spoken = c->answered = false;
+    c->said = QUEUE_NOT_SPOKEN;
     return dispatch_message_done(c->home->shared->dispatch, c->number, spoken, reusable, next_r);
 }
 

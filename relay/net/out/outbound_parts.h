@@ -20,21 +20,22 @@ struct outbound {
     struct delivery delivery;
     struct delivery_settings delivery_settings;
     bool delivery_live, reused, idle, ending;
-    unsigned steps;        /* of the delivery, when the deadline was set */
-    size_t unacknowledged; /* of the message, at that time, if all of it had been said */
-    bool taken;            /* all of the message has come to the server, for good */
-    bool mail_taken;       /* the server has taken its MAIL, and the queue knows that */
-    bool begin_again;      /* this connection ends, its attempt goes on with another */
-    bool go_on;            /* the same, with the next host */
-    bool lost_early;       /* one has ended before anything of the attempt's message was said */
-    bool opened;           /* the queue knows that it works */
-    int64_t opened_ms;     /* since then */
-    bool spoken;           /* its attempt is done with, and the queue does not know it yet */
-    bool answered;         /* the same: the server has answered its MAIL */
-    bool told;             /* the queue knows that it has ended */
-    bool unwanted;         /* the queue has asked for it to end */
-    bool hurried;          /* or, busy with this attempt, not to wait long for its server */
-    uv_timer_t end_timer;  /* for its last callback */
+    unsigned steps;         /* of the delivery, when the deadline was set */
+    size_t unacknowledged;  /* of the message, at that time, if all of it had been said */
+    bool taken;             /* all of the message has come to the server, for good */
+    bool mail_taken;        /* the server has taken its MAIL, and the queue knows that */
+    bool begin_again;       /* this connection ends, its attempt goes on with another */
+    bool go_on;             /* the same, with the next host */
+    bool lost_early;        /* one has ended before anything of the attempt's message was said */
+    bool opened;            /* the queue knows that it works */
+    int64_t opened_ms;      /* since then */
+    bool spoken;            /* its attempt is done with, and the queue does not know it yet */
+    bool answered;          /* the same: the server has answered its MAIL */
+    enum queue_spoken said; /* the same: of how fast it takes mail */
+    bool told;              /* the queue knows that it has ended */
+    bool unwanted;          /* the queue has asked for it to end */
+    bool hurried;           /* or, busy with this attempt, not to wait long for its server */
+    uv_timer_t end_timer;   /* for its last callback */
 
     struct candidates candidates;           /* of the attempt that opened the connection */
     struct dial *reach;                     /* while there is no connection */
@@ -96,6 +97,8 @@ void outbound_token_end(struct outbound *c);
 
 /* ---- outbound_end.c ---- */
 
+/* The attempt is about to be settled: the queue is to be told what was said. */
+void outbound_has_spoken(struct outbound *c, const struct attempt *p);
 /* The attempt is done with. Says what is next. */
 enum queue_next outbound_tell_spoken(struct outbound *c, bool reusable,
                                      struct dispatch_work **next_r);

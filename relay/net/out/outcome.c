@@ -24,7 +24,7 @@
 #include <string.h>
 #include <utlist.h>
 
-enum { UNRECORDED_MAX = 20 };
+enum { UNRECORDED_MAX = 20, JUDGED_FOR_SPEED = 4 };
 enum { DOMAIN_DAYS = 30 }; /* a domain that does not exist may be back */
 
 /* Who has asked for it is told of a delay (RFC 3461 section 4.1); who has not said what he wants,
@@ -107,6 +107,31 @@ static bool judge(const struct attempt *p, size_t i, struct reply_judgement *jud
         in.provider = span_of(site);
     *judgement_r = reply_judge(&in);
     return true;
+}
+
+/* Too much from here: not about one sender, one mailbox or one message. What is said to MAIL is
+ * judged by the queue itself. */
+static bool is_too_fast(const struct attempt *p, size_t i)
+{
+    struct reply_judgement judgement;
+    return p->at[i] > REPLY_AT_MAIL && judge(p, i, &judgement) &&
+           judgement.category == REPLY_RATE_LIMITED && judgement.about == REPLY_SOURCE;
+}
+
+enum queue_spoken attempt_spoken(const struct attempt *p)
+{
+    enum queue_spoken spoken = QUEUE_SPOKEN;
+    unsigned judged = 0;
+    for (size_t i = 0; i < p->mail->envelope.count && judged < JUDGED_FOR_SPEED; i++) {
+        const struct verdict *answer = &p->answers[i];
+        if (!answer->heard || p->recorded[i] || p->mail->rows[i].over)
+            continue;
+        if (answer->code < 400)
+            spoken = QUEUE_TAKEN;
+        else if (judged++, is_too_fast(p, i))
+            return QUEUE_TOO_FAST;
+    }
+    return spoken;
 }
 
 static unsigned days_before_suppression(const struct attempt *p, size_t i,

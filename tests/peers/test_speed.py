@@ -1,0 +1,45 @@
+"""A server that says at RCPT that it is sent too much: its mail goes apart, and no other's. The kind of fault is a limit on all of us
+that is taken for each recipient's own, so that all that waits is refused, message by message."""
+
+import pytest
+
+from apart import Sender
+from conftest import wait_for
+
+STREAMS = """
+stream "news" { class = "digest"  unsubscribe = "none"  retry = {2} }
+"""
+TOO_FAST = "450 4.7.28 Too many messages from your IP address, slow down"
+
+pytestmark = pytest.mark.memory
+
+
+def test_its_mail_goes_apart_until_somebody_resumes_it(relay_factory, mailhost, dns, delivery_port):
+    dns.mail("dest.test", "mx.dest.test=127.0.0.1")
+    dns.mail("other.test", "mx.other.test=127.0.0.2")
+    closed, refused = [True], []
+
+    def answer(line, connection):
+        if not closed[0] or not line.startswith("RCPT"):
+            return None
+        refused.append(line)
+        return TOO_FAST
+
+    host = mailhost(answer)
+    other = mailhost(host="127.0.0.2")
+    relay = relay_factory(STREAMS).start()
+    sender = Sender(relay)
+    name = f"mx.dest.test:{delivery_port}"
+    for i in range(200):
+        sender.send(f"u{i}@dest.test", f"news {i}")
+    row = wait_for(lambda: [r for r in [relay.json("destination", "show", name)] if "speed" in r], 30, 0.1)[0]
+    assert row["speed"]["messages_a_minute"] >= 1, row
+    assert "messages a minute" in relay.command("destination", "show", name)
+    for i in range(50):
+        sender.send(f"u{i}@other.test", f"other {i}")
+    wait_for(lambda: len(other.messages) == 50, 60, 0.1)
+    assert len(refused) < 60, len(refused)
+    closed[0] = False
+    relay.command("destination", "resume", name)
+    wait_for(lambda: len(host.messages) == 200, 60, 0.1)
+    assert "speed" not in relay.json("destination", "show", name)

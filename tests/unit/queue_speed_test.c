@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* queue_speed_test.c - A server says that it is sent too much: its destination's mail goes apart, codes do not wait, and what one
+ * tenant alone meets slows nobody. */
+#include "table.h"
+
+#include "queue.h"
+#include "queue_connection.h"
+#include "queue_view.h"
+
+enum { MESSAGES = 200 };
+
+struct play {
+    struct queue *queue;
+    int64_t now_ms;
+    int64_t next_message;
+    const struct queue_attempt *attempt; /* on its only connection */
+    uint64_t connection;
+    unsigned sent[2]; /* by tenant: a, b */
+};
+
+static void add(struct play *p, const char *tenant, enum stream_class class, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        struct queue_entry e = {.message = ++p->next_message, .class = class, .tenant = tenant, .domain = "dest.test", .due_ms = p->now_ms, .expires_ms = 1000000000};
+        queue_add(p->queue, &e, 1, p->now_ms);
+    }
+}
+
+static void takes_work(struct play *p, const struct queue_attempt *attempt)
+{
+    p->attempt = attempt;
+    p->sent[attempt->tenant[0] == 'b']++;
+}
+
+static void opens(struct play *p, const struct queue_decision *decision)
+{
+    struct queue_address a = {.ip = {127}, .port = 25};
+    size_t index = 0;
+    bool probes = false;
+    EXPECT(queue_address_take(p->queue, decision->connection, &a, 1, &index, &probes, p->now_ms), "an address");
+    EXPECT(queue_opened(p->queue, decision->connection, &a, p->now_ms), "open");
+    p->connection = decision->connection;
+    takes_work(p, decision->attempt);
+}
+
+static void decides(struct play *p)
+{
+    struct queue_decision decision;
+    const char *const hosts[] = {"mx.dest.test"};
+    const struct queue_answer answer = {.hosts = hosts, .host_count = 1, .port = 25, .route = "", .trust = 1, .connections = 1, .valid_ms = 100000000};
+    while (queue_decide(p->queue, &decision, p->now_ms)) {
+        if (decision.kind == QUEUE_RESOLVE)
+            EXPECT(queue_resolved(p->queue, "dest.test", &answer, p->now_ms), "asked for");
+        else if (decision.kind == QUEUE_OPEN)
+            opens(p, &decision);
+        else if (decision.kind == QUEUE_SEND)
+            takes_work(p, decision.attempt);
+        else if (decision.kind == QUEUE_CLOSE)
+            queue_connection_closed(p->queue, decision.connection, p->now_ms);
+    }
+}
+
+/* The message under way is answered so; what is next goes at once, if anything may. */
+static void answers(struct play *p, enum queue_spoken spoken)
+{
+    const struct queue_attempt *done = p->attempt;
+    const struct queue_attempt *next = NULL;
+    p->now_ms += 10;
+    p->attempt = NULL;
+    enum queue_next what = queue_message_done(p->queue, p->connection, spoken, true, &next, p->now_ms);
+    if (next)
+        takes_work(p, next);
+    queue_settled(p->queue, done, NULL, p->now_ms);
+    if (what == QUEUE_NEXT_CLOSE)
+        queue_connection_closed(p->queue, p->connection, p->now_ms);
+    decides(p);
+}
+
+static struct play begin(void)
+{
+    const struct queue_settings settings = {.idle_ms = 3600000};
+    struct play p = {.now_ms = 1000};
+    p.queue = queue_new(&settings, p.now_ms);
+    return p;
+}
+
+static void mail_goes_apart_and_codes_do_not_wait(void **state)
+{
+    (void)state;
+    struct play p = begin();
+    struct queue_destination_view v;
+    add(&p, "a", STREAM_DIGEST, MESSAGES);
+    decides(&p);
+    for (int i = 0; i < 20; i++)
+        answers(&p, QUEUE_TAKEN);
+    EXPECT(p.attempt, "the next goes at once");
+    answers(&p, QUEUE_TOO_FAST);
+    EXPECT(!p.attempt, "it waits");
+    EXPECT(queue_find_destination(p.queue, "mx.dest.test:25", &v, p.now_ms) && v.a_minute > 0 && v.next_ms > 0, "which is shown");
+    EXPECT(queue_wake_ms(p.queue) <= p.now_ms + v.next_ms, "it knows when");
+    add(&p, "a", STREAM_SECURITY, 1);
+    decides(&p);
+    EXPECT(p.attempt && p.attempt->class == STREAM_SECURITY, "a code goes at once");
+    answers(&p, QUEUE_TAKEN);
+    EXPECT(!p.attempt, "others wait on");
+    EXPECT(queue_find_destination(p.queue, "mx.dest.test:25", &v, p.now_ms), "it is there");
+    p.now_ms += v.next_ms + 1;
+    decides(&p);
+    EXPECT(p.attempt, "its time has come");
+    answers(&p, QUEUE_TOO_FAST);
+    EXPECT(!p.attempt, "it waits longer");
+    EXPECT(queue_resume(p.queue, "mx.dest.test:25", p.now_ms), "resume");
+    decides(&p);
+    EXPECT(p.attempt, "an operator has ended it");
+    queue_free(p.queue);
+}
+
+static void what_one_tenant_meets_slows_nobody(void **state)
+{
+    (void)state;
+    struct play p = begin();
+    add(&p, "a", STREAM_DIGEST, MESSAGES);
+    add(&p, "b", STREAM_DIGEST, MESSAGES);
+    decides(&p);
+    while (p.sent[1] < MESSAGES / 2 && p.now_ms < 120 * 1000) {
+        if (p.attempt)
+            answers(&p, p.attempt->tenant[0] == 'a' ? QUEUE_TOO_FAST : QUEUE_TAKEN);
+        else {
+            p.now_ms = queue_wake_ms(p.queue);
+            decides(&p);
+        }
+    }
+    EXPECT(p.sent[1] >= MESSAGES / 2, "half of the other's mail has gone in two minutes");
+    queue_free(p.queue);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(mail_goes_apart_and_codes_do_not_wait),
+        cmocka_unit_test(what_one_tenant_meets_slows_nobody),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
