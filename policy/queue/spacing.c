@@ -23,6 +23,7 @@ static const double near_bad = 0.92;   /* of it: the search is over */
 static const double same_bad = 0.8;    /* of the last one */
 static const double grows = 1.15;      /* while nothing is refused */
 static const double grows_hold = 1.06; /* after a hold */
+static const double far = 4;           /* from what is taken to what is refused */
 static const double opens = 4;         /* with each message that is taken after nothing was */
 static const double pressed = 0.7;     /* of the level: it is used */
 
@@ -97,6 +98,13 @@ static void open_more(struct spacing *s, int64_t now_ms)
     set_level(s, level, now_ms);
 }
 
+/* Far apart, as after the limit has changed, it is the middle of their sizes: the middle of their
+ * numbers would be near the level that was refused. */
+static double between(double good, double bad)
+{
+    return bad > good * far ? sqrt(good * bad) : (good + bad) / 2;
+}
+
 static void grow(struct spacing *s, int64_t now_ms)
 {
     if (s->bad > 0 || s->good == 0) /* what is taken above a hold may be what was saved in it */
@@ -104,7 +112,7 @@ static void grow(struct spacing *s, int64_t now_ms)
     if (s->bad == 0)
         set_level(s, s->level * grows, now_ms);
     else if (s->level < s->bad * near_bad)
-        set_level(s, (s->level + s->bad) / 2, now_ms);
+        set_level(s, between(s->level, s->bad), now_ms);
     else if (s->hold_ms <= now_ms) {
         s->bad = 0;
         set_level(s, s->level * grows_hold, now_ms);

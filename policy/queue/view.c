@@ -310,7 +310,8 @@ static void resume(struct queue *q, struct destination *d, bool by_name, int64_t
         d->operator_until_ms = d->ordered_until_ms = 0;
     window_forget(&d->window);
     window_forget(&d->own);
-    d->spacing = (struct spacing){0};
+    if (by_name) /* what a server has said is not undone by a reload */
+        d->spacing = (struct spacing){0};
     rate_limits_forget(q, d, now_ms);
     d->blocked_until_ms = 0;
     destination_touch(q, d);

@@ -168,7 +168,8 @@ static void provider_moves(struct provider *p)
     if (p->change_ms <= run.now_ms) {
         p->rate = between_sizes(40, 1200);
         p->change_ms = run.now_ms + between(5, 15) * MINUTE_MS;
-        note_limit("another rate");
+        trace("-- another rate: %.0f", p->rate);
+        run.limit_ms = -1; /* it is met with the first refusal */
     }
     if (p->accident_ms <= run.now_ms) {
         p->accident_ms = NEVER;
@@ -180,7 +181,7 @@ static void provider_moves(struct provider *p)
 static enum answer refuses(struct provider *p)
 {
     if (run.limit_ms < 0)
-        note_limit("the first refusal");
+        note_limit("the first refusal of this limit");
     if (p->kind == REPUTATION && takes_anything(p) && ++p->refused > p->bears) {
         p->refused = 0;
         closes(p, between(1, 3) * MINUTE_MS, "shut out");

@@ -109,6 +109,9 @@ static void mail_goes_apart_and_codes_do_not_wait(void **state)
     EXPECT(p.attempt, "its time has come");
     answers(&p, QUEUE_TOO_FAST);
     EXPECT(!p.attempt, "it waits longer");
+    EXPECT(queue_resume(p.queue, NULL, p.now_ms), "a reload");
+    decides(&p);
+    EXPECT(!p.attempt, "it still waits");
     EXPECT(queue_resume(p.queue, "mx.dest.test:25", p.now_ms), "resume");
     decides(&p);
     EXPECT(p.attempt, "an operator has ended it");
