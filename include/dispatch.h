@@ -91,7 +91,8 @@ void dispatch_stop(struct dispatch *d);
  * and DNS is asked anew. */
 void dispatch_add(struct dispatch *d, const struct database_due *due, size_t count);
 
-/* Those that were put to rest before a restart; before anything is handed out. */
+/* Those that were put to rest before a restart, and how fast destinations take mail; before
+ * anything is handed out. */
 MUST_CHECK bool dispatch_rest_again(struct dispatch *d, const char *state_dir, struct err *err);
 
 /* What people see of it and tell it; from any thread. The queue is locked for as long as copying
@@ -108,6 +109,9 @@ void dispatch_resolved(struct dispatch *d, const struct dispatch_work *work,
 /* What a connection must have been opened for: the attempt's `trust` says the same. */
 uint64_t dispatch_trust(const struct settings *settings, const struct config_route *route,
                         enum tls_need need);
+
+/* See queue_names_reply(). */
+void dispatch_names_reply(struct dispatch *d, uint64_t connection, const struct verdict *reply);
 
 /* As in queue_connection.h, with those candidates that are left. */
 MUST_CHECK bool dispatch_take_address(struct dispatch *d, uint64_t connection,

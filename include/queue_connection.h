@@ -84,6 +84,9 @@ MUST_CHECK enum queue_next queue_message_done(struct queue *q, uint64_t connecti
                                               enum queue_spoken spoken, bool reusable,
                                               const struct queue_attempt **next_r, int64_t now_ms);
 
+/* With which reply it takes less: told before a QUEUE_TOO_FAST; copied. */
+void queue_names_reply(struct queue *q, uint64_t connection, const char *reply);
+
 /* Whose message it carries (MAIL FROM; the text is not kept): told before what the server has said
  * to its MAIL, as that may be about the sender. */
 void queue_names_sender(struct queue *q, uint64_t connection, const char *sender);

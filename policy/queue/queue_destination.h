@@ -114,6 +114,10 @@ struct destination {
     uint64_t fast_tenant;   /* whose mail was refused last as too much */
     bool fast_shared;       /* several have met that */
     unsigned fast_others;   /* messages of others that were taken since then, and none of his */
+    char *fast_why;         /* with which reply; NULL: not known */
+    char *fast_said;        /* by one that is about to be counted; NULL: not known */
+    int64_t fast_since_ms;  /* since then it is slowed, while it is */
+    bool speed_changed;     /* since it was taken to be kept */
     struct window own; /* only its ceiling: of the mail of one tenant, which alone was refused */
     uint64_t own_tenant, own_since; /* since then, as queue.serial counts */
     struct pointer_table limits;    /* struct rate_limit, by tenant */

@@ -135,6 +135,13 @@ void connection_end(struct queue *q, struct connection *c, int64_t now_ms);
 void speed_answers(struct queue *q, const struct connection *c, enum queue_spoken spoken,
                    int64_t now_ms);
 
+/* ---- kept_speeds.c ---- */
+
+/* It is to be kept anew. */
+void speed_changed(struct queue *q, struct destination *d);
+/* Nothing is known of how fast it takes mail. */
+void speed_forget(struct queue *q, struct destination *d);
+
 /* ---- failures.c ---- */
 
 /* It has ended so, or is about to. True: its attempt has not been tried by that. */

@@ -119,7 +119,8 @@ struct queue {
     size_t decision_first, decision_count, decision_size;
     struct queue_decision taken; /* the last one: its text is there until the next one */
     int64_t wake_ms;
-    size_t unchecked; /* events since all of it was checked */
+    bool speeds_changed; /* of some destination */
+    size_t unchecked;    /* events since all of it was checked */
 };
 
 #endif

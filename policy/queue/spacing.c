@@ -210,3 +210,30 @@ bool spacing_refused(struct spacing *s, int64_t went_ms, int64_t now_ms)
     s->next_us = now_ms * 1000 + between_us(s->level);
     return true;
 }
+
+/* ---- after a restart ---- */
+
+static double within(double level)
+{
+    return level >= FLOOR && level < INT32_MAX ? level : 0;
+}
+
+void spacing_restore(struct spacing *s, bool closed, int64_t now_ms)
+{
+    double level = within(s->level);
+    if (level == 0 || s->refused_ms > now_ms) {
+        *s = (struct spacing){0};
+        return;
+    }
+    bool held = s->hold_for_ms >= HOLD_MS && s->hold_for_ms <= HOLD_MAX_MS;
+    *s = (struct spacing){.state = closed ? SPACING_CLOSED : SPACING_SEARCHES,
+                          .level = level,
+                          .good = within(s->good),
+                          .bad = within(s->bad),
+                          .before = within(s->before),
+                          .refused_ms = s->refused_ms,
+                          .hold_for_ms = held ? s->hold_for_ms : HOLD_MS,
+                          .cuts = closed ? CLOSED_CUTS : 0};
+    s->hold_ms = now_ms + s->hold_for_ms;
+    s->cut_ms = s->step_ms = now_ms;
+}

@@ -49,6 +49,10 @@ void spacing_taken(struct spacing *s, int64_t went_ms, int64_t now_ms);
 /* One that went at `went_ms` was refused as one too many. True: the level is another one. */
 bool spacing_refused(struct spacing *s, int64_t went_ms, int64_t now_ms);
 
+/* It has a level, what was taken and refused, and when the last time, from before a restart: the
+ * rest begins now. What is out of bounds is brought into them. `closed`: nothing was taken. */
+void spacing_restore(struct spacing *s, bool closed, int64_t now_ms);
+
 /* Is it what these functions leave behind? */
 void spacing_check(const struct spacing *s);
 

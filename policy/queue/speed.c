@@ -8,6 +8,8 @@
  */
 #include "queue_moves.h"
 
+#include <stdlib.h>
+
 enum { OTHERS = 3 };
 
 static void note_taken(struct destination *d, uint64_t tenant)
@@ -29,14 +31,39 @@ static bool is_of_one(struct destination *d, uint64_t tenant)
 static void too_fast(struct queue *q, struct destination *d, const struct connection *c,
                      int64_t now_ms)
 {
-    if (!spacing_is_on(&d->spacing, now_ms))
-        d->fast_shared = false;
+    bool was_on = spacing_is_on(&d->spacing, now_ms);
+    d->fast_shared = d->fast_shared && was_on;
     bool alone = is_of_one(d, c->users.last);
     if (alone && !d->fast_shared) /* all of it was his */
-        d->spacing = (struct spacing){0};
-    else if (!alone)
+        speed_forget(q, d);
+    else if (!alone) {
         (void)!spacing_refused(&d->spacing, c->began_ms, now_ms);
+        d->fast_since_ms = was_on ? d->fast_since_ms : now_ms;
+        free(d->fast_why);
+        d->fast_why = d->fast_said;
+        d->fast_said = NULL;
+        speed_changed(q, d);
+    }
     destination_touch_all(q, d);
+}
+
+void queue_names_reply(struct queue *q, uint64_t connection, const char *reply)
+{
+    const struct connection *c = connection_find(q, connection);
+    if (!c)
+        return;
+    free(c->lane->destination->fast_said);
+    c->lane->destination->fast_said = xstrdup(reply);
+}
+
+static void taken(struct queue *q, struct destination *d, const struct connection *c,
+                  int64_t now_ms)
+{
+    double before = d->spacing.level;
+    note_taken(d, c->users.last);
+    spacing_taken(&d->spacing, c->began_ms, now_ms);
+    if (d->spacing.level != before)
+        speed_changed(q, d);
 }
 
 void speed_answers(struct queue *q, const struct connection *c, enum queue_spoken spoken,
@@ -45,8 +72,7 @@ void speed_answers(struct queue *q, const struct connection *c, enum queue_spoke
     struct destination *d = c->lane->destination;
     switch (spoken) {
     case QUEUE_TAKEN:
-        note_taken(d, c->users.last);
-        spacing_taken(&d->spacing, c->began_ms, now_ms);
+        taken(q, d, c, now_ms);
         return;
     case QUEUE_TOO_FAST:
         too_fast(q, d, c, now_ms);

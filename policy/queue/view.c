@@ -311,7 +311,7 @@ static void resume(struct queue *q, struct destination *d, bool by_name, int64_t
     window_forget(&d->window);
     window_forget(&d->own);
     if (by_name) /* what a server has said is not undone by a reload */
-        d->spacing = (struct spacing){0};
+        speed_forget(q, d);
     rate_limits_forget(q, d, now_ms);
     d->blocked_until_ms = 0;
     destination_touch(q, d);

@@ -43,3 +43,37 @@ def test_its_mail_goes_apart_until_somebody_resumes_it(relay_factory, mailhost, 
     relay.command("destination", "resume", name)
     wait_for(lambda: len(host.messages) == 200, 60, 0.1)
     assert "speed" not in relay.json("destination", "show", name)
+
+
+def test_a_restart_sends_no_faster(relay_factory, mailhost, dns, delivery_port):
+    """What a server takes is known again, and with which reply it said so; the operator's word ends that for good."""
+    dns.mail("dest.test", "mx.dest.test=127.0.0.1")
+    closed, refused = [True], []
+
+    def answer(line, connection):
+        if not closed[0] or not line.startswith("RCPT"):
+            return None
+        refused.append(line)
+        return TOO_FAST
+
+    host = mailhost(answer)
+    relay = relay_factory(STREAMS).start()
+    sender = Sender(relay)
+    name = f"mx.dest.test:{delivery_port}"
+    for i in range(100):
+        sender.send(f"u{i}@dest.test", f"news {i}")
+    wait_for(lambda: "speed" in relay.json("destination", "show", name), 30, 0.1)
+    relay.stop()
+    before = len(refused)
+    relay.start()
+    speed = relay.json("destination", "show", name)["speed"]
+    assert 1 <= speed["messages_a_minute"] <= 60, speed
+    relay.command("queue", "retry", "--all")
+    wait_for(lambda: len(refused) > before, 60, 0.1)
+    assert len(refused) < before + 50, (before, len(refused))
+    closed[0] = False
+    relay.command("destination", "resume", name)
+    wait_for(lambda: len(host.messages) == 100, 60, 0.1)
+    relay.stop()
+    relay.start()
+    assert "messages a minute" not in relay.command("destination", "show", name, check=False).stdout

@@ -5,7 +5,11 @@
 
 #include "queue.h"
 #include "queue_connection.h"
+#include "queue_speed.h"
 #include "queue_view.h"
+
+#include <stdio.h>
+#include <string.h>
 
 enum { MESSAGES = 200 };
 
@@ -137,9 +141,63 @@ static void what_one_tenant_meets_slows_nobody(void **state)
     queue_free(p.queue);
 }
 
+/* ---- after a restart ---- */
+
+struct kept {
+    struct queue_speed speed;
+    char destination[64], tenant[64], why[64];
+    unsigned count;
+};
+
+static void keep(void *context, const struct queue_speed *speed)
+{
+    struct kept *k = context;
+    k->speed = *speed;
+    k->count++;
+    snprintf(k->destination, sizeof(k->destination), "%s", speed->destination);
+    snprintf(k->tenant, sizeof(k->tenant), "%s", speed->tenant);
+    snprintf(k->why, sizeof(k->why), "%s", speed->why);
+    k->speed.destination = k->destination;
+    k->speed.tenant = k->tenant;
+    k->speed.why = k->why;
+}
+
+static void a_new_queue_sends_no_faster_than_the_old_one(void **state)
+{
+    (void)state;
+    struct play p = begin();
+    struct kept k = {0};
+    add(&p, "a", STREAM_DIGEST, MESSAGES);
+    decides(&p);
+    answers(&p, QUEUE_TAKEN);
+    EXPECT(!queue_speeds_changed(p.queue), "nothing is to be kept");
+    queue_names_reply(p.queue, p.connection, "450 4.7.28 slow down");
+    answers(&p, QUEUE_TOO_FAST);
+    EXPECT(queue_speeds_changed(p.queue), "its level is to be kept");
+    queue_take_speeds(p.queue, keep, &k, p.now_ms);
+    EXPECT(!queue_speeds_changed(p.queue) && k.count == 1 && k.speed.level > 0, "which it is");
+    EXPECT(strcmp(k.destination, "mx.dest.test:25") == 0 && strcmp(k.tenant, "a") == 0 && strcmp(k.why, "450 4.7.28 slow down") == 0, "with why");
+    queue_free(p.queue);
+
+    struct play again = begin();
+    again.now_ms = p.now_ms;
+    queue_restore_speed(again.queue, &k.speed, again.now_ms);
+    EXPECT(!queue_speeds_changed(again.queue), "it is kept already");
+    add(&again, "a", STREAM_DIGEST, MESSAGES);
+    decides(&again);
+    EXPECT(again.attempt, "the first goes");
+    answers(&again, QUEUE_TAKEN);
+    EXPECT(!again.attempt, "the next one waits");
+    EXPECT(queue_resume(again.queue, "mx.dest.test:25", again.now_ms), "an operator ends it");
+    queue_take_speeds(again.queue, keep, &k, again.now_ms);
+    EXPECT(k.count == 2 && k.speed.level == 0, "which is to be kept, too");
+    queue_free(again.queue);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_new_queue_sends_no_faster_than_the_old_one),
         cmocka_unit_test(mail_goes_apart_and_codes_do_not_wait),
         cmocka_unit_test(what_one_tenant_meets_slows_nobody),
     };

@@ -5,6 +5,8 @@
 
 #include "spacing.h"
 
+#include <math.h>
+
 enum step_kind { TAKES, REFUSES, WAITS };
 
 enum { MINUTE_MS = 60 * 1000, BEGIN_MS = 1000 * 1000 };
@@ -81,9 +83,42 @@ static void messages_are_evenly_apart(void **state)
     EXPECT(spacing_next_ms(&s, now_ms) >= now_ms + 2 * between_ms - 2, "two apart");
 }
 
+/* What is kept, and when. */
+static void a_level_is_known_again_after_a_restart(void **state)
+{
+    static const struct {
+        const char *label;
+        struct spacing kept;
+        bool closed, on;
+    } kinds[] = {
+        {"a level", {.level = 50, .good = 50, .bad = 60, .refused_ms = BEGIN_MS - MINUTE_MS, .hold_for_ms = MINUTE_MS}, false, true},
+        {"nothing was taken", {.level = 1, .before = 90, .refused_ms = BEGIN_MS - MINUTE_MS}, true, true},
+        {"long ago", {.level = 50, .refused_ms = BEGIN_MS - 61 * MINUTE_MS}, false, false},
+        {"of the future", {.level = 50, .refused_ms = BEGIN_MS + 1}, false, false},
+        {"too low", {.level = 0.2, .refused_ms = BEGIN_MS}, false, false},
+        {"no number", {.level = NAN, .refused_ms = BEGIN_MS}, false, false},
+        {"others are none", {.level = 9, .good = -1, .bad = INFINITY, .before = NAN, .refused_ms = BEGIN_MS, .hold_for_ms = -1}, false, true},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(kinds); i++) {
+        struct spacing s = kinds[i].kept;
+        spacing_restore(&s, kinds[i].closed, BEGIN_MS);
+        spacing_check(&s);
+        EXPECT(spacing_is_on(&s, BEGIN_MS) == kinds[i].on, kinds[i].label);
+        EXPECT(!kinds[i].on || (s.level == kinds[i].kept.level && s.hold_ms > BEGIN_MS), kinds[i].label);
+        EXPECT(spacing_next_ms(&s, BEGIN_MS) <= BEGIN_MS, "the first goes at once");
+        spacing_goes(&s, BEGIN_MS);
+        EXPECT(!kinds[i].on || spacing_next_ms(&s, BEGIN_MS) > BEGIN_MS, "the next one does not");
+        spacing_taken(&s, BEGIN_MS, BEGIN_MS + 1);
+        EXPECT(!kinds[i].closed || s.level > kinds[i].kept.level, "it opens");
+        spacing_check(&s);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_level_is_known_again_after_a_restart),
         cmocka_unit_test(the_level_is_as_the_table_says),
         cmocka_unit_test(what_went_before_a_cut_says_nothing_of_it),
         cmocka_unit_test(messages_are_evenly_apart),

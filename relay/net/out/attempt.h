@@ -155,8 +155,9 @@ void domain_policy_prefetch(struct deliveries *home, const struct config_route *
 void attempt_record(struct attempt *p);
 /* So many of them are not on disk yet that nobody else should get it before they are. */
 bool attempt_is_behind(const struct attempt *p);
-/* What its server has said of how fast it takes mail; before attempt_settle(). */
-enum queue_spoken attempt_spoken(const struct attempt *p);
+/* What its server has said of how fast it takes mail; before attempt_settle(). `reply_r`: with
+ * QUEUE_TOO_FAST how it said so, borrowed; else NULL. */
+enum queue_spoken attempt_spoken(const struct attempt *p, const struct verdict **reply_r);
 /* Turn the answers into outcomes, bounces and one transaction; then the attempt is gone. */
 void attempt_settle(struct attempt *p);
 /* Free it, and tell the queue. */

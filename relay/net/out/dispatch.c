@@ -168,6 +168,16 @@ enum queue_next dispatch_message_done(struct dispatch *d, uint64_t connection,
     return next;
 }
 
+void dispatch_names_reply(struct dispatch *d, uint64_t connection, const struct verdict *reply)
+{
+    char text[sizeof(reply->text) + sizeof(reply->enhanced) + 16];
+    snprintf(text, sizeof(text), "%d %s%s%s", reply->code, reply->enhanced,
+             reply->enhanced[0] ? " " : "", reply->text);
+    dispatch_begin(d);
+    queue_names_reply(d->queue, connection, text);
+    pthread_mutex_unlock(&d->mutex); /* the end of the message will decide */
+}
+
 void dispatch_mail_taken(struct dispatch *d, uint64_t connection, const char *sender)
 {
     int64_t now_ms = dispatch_begin(d);
@@ -295,6 +305,7 @@ void dispatch_drain(struct dispatch *d)
 {
     int64_t now_ms = dispatch_begin(d);
     queue_drain(d->queue, now_ms);
+    d->speeds_ms = 0;
     dispatch_end(d, now_ms);
 }
 

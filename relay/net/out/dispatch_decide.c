@@ -9,6 +9,7 @@
 #include "dispatch_parts.h"
 
 #include "clock.h"
+#include "queue_speed.h"
 
 #include <stdlib.h>
 
@@ -89,6 +90,8 @@ static void decide(struct dispatch *d, int64_t now_ms)
         work->item = (struct inbox_item){.run = work->home->arrived, .drop = drop_work};
         inbox_post(&work->home->worker->inbox, &work->item);
     }
+    if (queue_speeds_changed(d->queue) && d->speeds_ms <= now_ms)
+        dispatch_keep_speeds(d, now_ms);
     arm(d, now_ms);
 }
 

@@ -24,8 +24,9 @@ struct dispatch {
     struct place *places;
     struct queue_settings settings;
     bool paused, running;
-    bool commanded;  /* rests begin and end by a command, which writes its own event */
-    int64_t wake_ms; /* what the timer is set to, or has been told to be */
+    bool commanded;    /* rests begin and end by a command, which writes its own event */
+    int64_t speeds_ms; /* how fast destinations take mail is not kept anew before then */
+    int64_t wake_ms;   /* what the timer is set to, or has been told to be */
 
     struct inbox inbox; /* of the main loop */
     uv_timer_t timer;
@@ -79,6 +80,14 @@ struct dispatch_work *dispatch_make_work(struct dispatch *d, const struct queue_
 
 /* A QUEUE_EVENT, for the log, the events and the alerts. */
 void dispatch_tell(struct dispatch *d, const struct queue_decision *decision, int64_t now_ms);
+
+/* ---- dispatch_speeds.c ---- */
+
+/* With the lock held: have the store keep those that have changed, once a minute. */
+void dispatch_keep_speeds(struct dispatch *d, int64_t now_ms);
+/* What it has kept, before anything is handed out. */
+struct database;
+MUST_CHECK bool dispatch_restore_speeds(struct dispatch *d, struct database *db, struct err *err);
 
 /* See struct destinations_calls. */
 struct progress;

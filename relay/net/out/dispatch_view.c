@@ -268,7 +268,8 @@ bool dispatch_rest_again(struct dispatch *d, const char *state_dir, struct err *
 {
     struct database *db = NULL;
     bool ok = database_open(state_dir, DATABASE_READ, &db, err) &&
-              database_rests(db, clock_now_ms(), rest_again, d, err);
+              database_rests(db, clock_now_ms(), rest_again, d, err) &&
+              dispatch_restore_speeds(d, db, err);
     database_close(db);
     return ok;
 }

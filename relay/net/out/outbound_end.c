@@ -32,7 +32,10 @@ void outbound_end_delivery(struct outbound *c)
 void outbound_has_spoken(struct outbound *c, const struct attempt *p)
 {
     c->spoken = true;
-    c->said = attempt_spoken(p);
+    const struct verdict *reply = NULL;
+    c->said = attempt_spoken(p, &reply);
+    if (reply)
+        dispatch_names_reply(c->home->shared->dispatch, c->number, reply);
 }
 
 /* The attempt is done with. Says what is next. */

@@ -118,9 +118,10 @@ static bool is_too_fast(const struct attempt *p, size_t i)
            judgement.category == REPLY_RATE_LIMITED && judgement.about == REPLY_SOURCE;
 }
 
-enum queue_spoken attempt_spoken(const struct attempt *p)
+enum queue_spoken attempt_spoken(const struct attempt *p, const struct verdict **reply_r)
 {
     enum queue_spoken spoken = QUEUE_SPOKEN;
+    *reply_r = NULL;
     unsigned judged = 0;
     for (size_t i = 0; i < p->mail->envelope.count && judged < JUDGED_FOR_SPEED; i++) {
         const struct verdict *answer = &p->answers[i];
@@ -128,8 +129,10 @@ enum queue_spoken attempt_spoken(const struct attempt *p)
             continue;
         if (answer->code < 400)
             spoken = QUEUE_TAKEN;
-        else if (judged++, is_too_fast(p, i))
+        else if (judged++, is_too_fast(p, i)) {
+            *reply_r = answer;
             return QUEUE_TOO_FAST;
+        }
     }
     return spoken;
 }

@@ -18,6 +18,10 @@ SET due = due + ?;
 UPDATE message
 SET created = created + ?1, expires = expires + ?1;
 
+-- :name MOVE_SPEEDS
+UPDATE speed
+SET since = since + ?1, refused = refused + ?1;
+
 -- :name MOVE_RESTS
 UPDATE rest
 SET until = until + ?1;

@@ -1,0 +1,93 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* kept_speeds.c - What has been learned of speeds goes out to be kept, and comes back. */
+#include "queue_moves.h"
+
+#include "queue_speed.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { TAKEN_MAX = 200 };
+
+void speed_changed(struct queue *q, struct destination *d)
+{
+    d->speed_changed = q->speeds_changed = true;
+}
+
+void speed_forget(struct queue *q, struct destination *d)
+{
+    if (d->spacing.level > 0)
+        speed_changed(q, d);
+    d->spacing = (struct spacing){0};
+    free(d->fast_why);
+    d->fast_why = NULL;
+}
+
+bool queue_speeds_changed(const struct queue *q)
+{
+    return q->speeds_changed;
+}
+
+static const char *tenant_name(const struct queue *q, uint64_t id)
+{
+    size_t at = 0;
+    for (const struct tenant *t = pointer_table_next(&q->tenants, &at); t;
+         t = pointer_table_next(&q->tenants, &at))
+        if (t->id == id)
+            return t->name;
+    return "";
+}
+
+static struct queue_speed describe(const struct queue *q, const struct destination *d,
+                                   int64_t now_ms)
+{
+    const struct spacing *s = &d->spacing;
+    return (struct queue_speed){.destination = d->name,
+                                .tenant = tenant_name(q, d->fast_tenant),
+                                .why = d->fast_why ? d->fast_why : "",
+                                .level = spacing_is_on(s, now_ms) ? s->level : 0,
+                                .good = s->good,
+                                .bad = s->bad,
+                                .before = s->before,
+                                .closed = s->state == SPACING_CLOSED,
+                                .since_ms = d->fast_since_ms,
+                                .refused_ms = s->refused_ms,
+                                .hold_for_ms = s->hold_for_ms};
+}
+
+void queue_take_speeds(struct queue *q, queue_on_speed *on_speed, void *context, int64_t now_ms)
+{
+    size_t at = 0;
+    unsigned taken = 0;
+    q->speeds_changed = false;
+    for (struct destination *d = pointer_table_next(&q->destinations, &at); d;
+         d = pointer_table_next(&q->destinations, &at)) {
+        if (!d->speed_changed)
+            continue;
+        if (taken++ == TAKEN_MAX) {
+            q->speeds_changed = true;
+            return;
+        }
+        struct queue_speed speed = describe(q, d, now_ms);
+        d->speed_changed = false;
+        on_speed(context, &speed);
+    }
+}
+
+void queue_restore_speed(struct queue *q, const struct queue_speed *speed, int64_t now_ms)
+{
+    struct spacing s = {.level = speed->level,
+                        .good = speed->good,
+                        .bad = speed->bad,
+                        .before = speed->before,
+                        .refused_ms = speed->refused_ms,
+                        .hold_for_ms = speed->hold_for_ms};
+    spacing_restore(&s, speed->closed, now_ms);
+    if (!spacing_is_on(&s, now_ms))
+        return;
+    struct destination *d = destination_keep(q, speed->destination);
+    speed_forget(q, d);
+    d->spacing = s;
+    d->fast_why = xstrdup(speed->why);
+    d->fast_since_ms = speed->since_ms;
+}
