@@ -180,7 +180,7 @@ static double lower(struct spacing *s)
     static const double cut[] = {0.7, 0.5, 0.25};
     unsigned i = s->cuts < COUNT_OF(cut) ? s->cuts : COUNT_OF(cut) - 1;
     if (s->cuts == 0 && s->good > 0 && s->good < s->level * below_good)
-        return s->good * below_good;
+        return s->level > s->good * far ? between(s->good, s->level) : s->good * below_good;
     s->good = 0;
     return s->level * cut[i];
 }

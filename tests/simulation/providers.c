@@ -335,6 +335,12 @@ static void event(struct connection *c)
 }
 
 /* Idle connections first, then new ones, as the window allows; a code may have one more. */
+/* As in policy/queue/limits.c: few open until one works. */
+static bool is_being_tried(void)
+{
+    return count_of(BUSY) + count_of(IDLE) == 0 && count_of(OPENING) > 1;
+}
+
 static void use_connections(void)
 {
     for (size_t i = 0; i < CONNECTIONS && (code_due() || plain_may_go()); i++)
@@ -342,7 +348,7 @@ static void use_connections(void)
             give_work(&run.connections[i]);
     for (size_t i = 0; i < CONNECTIONS; i++) {
         unsigned most = window_size(&run.window) + (code_due() ? 1 : 0);
-        if (run.connections[i].state != NONE || in_use() >= most || count_of(OPENING) > 1 ||
+        if (run.connections[i].state != NONE || in_use() >= most || is_being_tried() ||
             !(code_due() || plain_may_go()))
             continue;
         run.connections[i] = (struct connection){.state = OPENING, .done_ms = run.now_ms + 3 * run.rtt_ms};
