@@ -404,6 +404,8 @@ static int help(struct cli *cli, int argc, char **argv)
     }
     if (argc == 1 && print_group(argv[0]))
         return CLI_OK;
+    if (argc > 0 && strcmp(argv[argc - 1], "--help") == 0) /* and "help queue --help" */
+        return help(cli, argc - 1, argv);
     if (argc > 0)
         return unknown_command(argc, argv);
     print_help(stdout);

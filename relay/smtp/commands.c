@@ -222,7 +222,7 @@ static enum reply on_rcpt(struct submission *s, struct span args)
     }
     if (!parse_recipient(s, &rcpt, own, &address) || !address_domain_ascii(address.domain, domain))
         return reply_about(s, BAD_RCPT, args);
-    if (address_is_routed(&address))
+    if (!s->settings->returns && address_is_routed(&address))
         return reply_about(s, ROUTED_RCPT, args);
     if (!envelope_reserve(&s->envelope))
         return MEMORY_SHORT;

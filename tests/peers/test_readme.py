@@ -95,7 +95,8 @@ def test_each_command_and_option_is_there(tmp_path, line):
 
 
 # What a page's words stand for in a test. Those that make a relay, run one or send real mail are shown elsewhere.
-MEANT = {"FILE": "message.eml", "D": "dest.test", "A": "hello@club.test", "HASH": "0" * 64, "SELECTOR": "none", "TOKEN": "none"}
+MEANT = {"FILE": "message.eml", "D": "dest.test", "A": "hello@club.test", "HASH": "0" * 64, "SELECTOR": "none", "TOKEN": "none",
+         "URL": "https://app.example/hook"}
 ELSEWHERE = ("init", "serve", "sink", "send-test", "COMMAND")
 
 

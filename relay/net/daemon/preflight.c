@@ -233,7 +233,8 @@ void server_check(const struct config *config, struct config_report *report)
     for (size_t i = 0; i < COUNT_OF(checks); i++)
         if (!checks[i](config, &err))
             config_report_add(report, true, err.text);
-    check_signing_keys(config, report);
+    if (report->count == 0) /* else the store is not as it should be */
+        check_signing_keys(config, report);
     if (report->count == 0) /* else they speak of what may be otherwise once that is mended */
         preflight_notes(config, server, report);
     tls_context_free(server);
