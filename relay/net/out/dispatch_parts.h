@@ -81,13 +81,14 @@ struct dispatch_work *dispatch_make_work(struct dispatch *d, const struct queue_
 /* A QUEUE_EVENT, for the log, the events and the alerts. */
 void dispatch_tell(struct dispatch *d, const struct queue_decision *decision, int64_t now_ms);
 
-/* ---- dispatch_speeds.c ---- */
+/* ---- dispatch_speeds.c, with the lock held ---- */
 
-/* With the lock held: have the store keep those that have changed, once a minute. */
+/* Have the store keep those that have changed: once a minute. */
 void dispatch_keep_speeds(struct dispatch *d, int64_t now_ms);
 /* What it has kept, before anything is handed out. */
 struct database;
-MUST_CHECK bool dispatch_restore_speeds(struct dispatch *d, struct database *db, struct err *err);
+MUST_CHECK bool dispatch_restore_speeds(struct dispatch *d, struct database *db, int64_t now_ms,
+                                        struct err *err);
 
 /* See struct destinations_calls. */
 struct progress;

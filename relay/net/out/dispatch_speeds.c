@@ -86,11 +86,10 @@ static void restore(void *context, const struct queue_speed *speed)
     queue_restore_speed(r->dispatch->queue, &row, r->now_ms);
 }
 
-bool dispatch_restore_speeds(struct dispatch *d, struct database *db, struct err *err)
+bool dispatch_restore_speeds(struct dispatch *d, struct database *db, int64_t now_ms,
+                             struct err *err)
 {
-    struct restoring r = {.dispatch = d, .now_ms = dispatch_begin(d)};
-    r.later_ms = clock_now_ms() - r.now_ms;
-    bool ok = database_speeds(db, clock_now_ms() - FORGOTTEN_MS, restore, &r, err);
-    dispatch_end(d, r.now_ms);
-    return ok;
+    int64_t wall_ms = clock_now_ms();
+    struct restoring r = {.dispatch = d, .now_ms = now_ms, .later_ms = wall_ms - now_ms};
+    return database_speeds(db, wall_ms - FORGOTTEN_MS, restore, &r, err);
 }

@@ -264,12 +264,19 @@ static void rest_again(void *context, const struct database_rest *rest)
         rest_ahead(context, rest->name, for_ms, rest->why);
 }
 
+static bool restore_speeds(struct dispatch *d, struct database *db, struct err *err)
+{
+    int64_t now_ms = dispatch_begin(d);
+    bool ok = dispatch_restore_speeds(d, db, now_ms, err);
+    dispatch_end(d, now_ms);
+    return ok;
+}
+
 bool dispatch_rest_again(struct dispatch *d, const char *state_dir, struct err *err)
 {
     struct database *db = NULL;
     bool ok = database_open(state_dir, DATABASE_READ, &db, err) &&
-              database_rests(db, clock_now_ms(), rest_again, d, err) &&
-              dispatch_restore_speeds(d, db, err);
+              database_rests(db, clock_now_ms(), rest_again, d, err) && restore_speeds(d, db, err);
     database_close(db);
     return ok;
 }
