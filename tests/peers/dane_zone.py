@@ -52,7 +52,7 @@ STATES = {
     "stripped": (DS,),              # bogus: there are keys, and no signatures
     "expired": (SIGNED, DS),        # bogus: the signatures have ended
 }
-DENIALS = {"nsec": [], "nsec3": ["-n"], "opt-out": ["-n", "-p"]}
+DENIALS = {"nsec": [], "nsec3": ["-n"], "opt-out": ["-n", "-p"], "500 iterations": ["-n", "-t", "500"]}
 LONG_AGO = ["-i", "20200101000000", "-e", "20200201000000"]
 
 
