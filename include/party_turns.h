@@ -50,8 +50,13 @@ void party_turns_spread(struct party_turns *t, int64_t lasts_ms);
  * Without it there is no such limit. */
 void party_turns_meter(struct party_turns *t);
 /* So many microseconds were spent on names of this zone, in lower case, without a dot at the end:
- * whoever has such names under way is charged, or, if nobody has, each by what he has under way. */
+ * whoever has such names under way is charged, by how many. If nobody has (it was behind an alias),
+ * or it is "" (not known), whose answer leads there pays (party_turn_leads_to()), or else, after
+ * half a second, all who have anything under way alike. */
 void party_turns_charge(struct party_turns *t, const char *zone, uint64_t us);
+/* This turn's name has turned out to be an alias for `name`; NULL: for none. Before it ends, and
+ * after what it has cost was charged. */
+void party_turn_leads_to(struct party_turns *t, struct party_turn *turn, const char *name);
 /* The steady clock: without it time stands still. */
 void party_turns_look(struct party_turns *t, int64_t now_ms);
 /* Does any wait? */

@@ -11,6 +11,7 @@
 #include "fair.h"
 #include "party_load.h"
 #include "shares.h"
+#include "unclaimed_cost.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -57,6 +58,7 @@ struct party_turns {
     unsigned most;
     bool metered;
     uint64_t cost_us; /* since the last look */
+    struct unclaimed_cost unclaimed;
     int64_t looked_ms;
     struct party_turn *begun;
     int64_t lasts_ms, now_ms;              /* lasts_ms: 0: turns are not spread */
@@ -358,33 +360,24 @@ void party_turns_meter(struct party_turns *t)
     t->metered = true;
 }
 
-static bool is_in_zone(const char *name, const char *zone)
-{
-    size_t len = strlen(name);
-    size_t zone_len = strlen(zone);
-    return len >= zone_len && strcmp(name + len - zone_len, zone) == 0 &&
-           (len == zone_len || zone_len == 0 || name[len - zone_len - 1] == '.');
-}
-
-/* NULL: any zone. How many turns are charged. */
+/* How many turns are charged: all in that zone; or, NULL, one of each asker: by how much he has
+ * under way he who has much to do would pay for who hides. */
 static size_t count_charged(const struct party_turns *t, const char *zone)
 {
     struct party_turn *turn;
     size_t count = 0;
     DL_FOREACH (t->begun, turn) {
-        bool is = !zone || is_in_zone(turn->name, zone);
-        turn->subject->asker->charged += is;
+        struct asker *a = turn->subject->asker;
+        bool is = zone ? unclaimed_is_in_zone(turn->name, zone) : a->charged == 0;
+        a->charged += is;
         count += is;
     }
     return count;
 }
 
-void party_turns_charge(struct party_turns *t, const char *zone, uint64_t us)
+static void spread_cost(struct party_turns *t, uint64_t us, size_t count)
 {
     struct party_turn *turn;
-    size_t count = count_charged(t, zone);
-    if (count == 0)
-        count = count_charged(t, NULL);
     if (count == 0)
         return;
     t->cost_us += us;
@@ -393,6 +386,23 @@ void party_turns_charge(struct party_turns *t, const char *zone, uint64_t us)
         a->cost_us += a->charged > 0 ? us * a->charged / count : 0;
         a->charged = 0;
     }
+}
+
+void party_turns_charge(struct party_turns *t, const char *zone, uint64_t us)
+{
+    size_t count = zone[0] ? count_charged(t, zone) : 0;
+    if (count == 0)
+        unclaimed_add(&t->unclaimed, zone, us, t->now_ms);
+    spread_cost(t, us, count);
+}
+
+void party_turn_leads_to(struct party_turns *t, struct party_turn *turn, const char *name)
+{
+    uint64_t us = turn && name ? unclaimed_take(&t->unclaimed, name) : 0;
+    if (us == 0)
+        return;
+    t->cost_us += us;
+    turn->subject->asker->cost_us += us;
 }
 
 /* Those with half of an equal part, or more, of what the thread is busy with. */
@@ -416,6 +426,9 @@ static void look(struct party_turns *t, bool busy)
 void party_turns_look(struct party_turns *t, int64_t now_ms)
 {
     int64_t passed_ms = now_ms - t->looked_ms;
+    uint64_t us = unclaimed_give_up(&t->unclaimed, now_ms);
+    if (us > 0)
+        spread_cost(t, us, count_charged(t, NULL));
     bool busy = party_load_is_busy(t->cost_us, passed_ms);
     t->now_ms = now_ms;
     if (!busy && passed_ms < LOOK_MS)

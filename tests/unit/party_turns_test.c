@@ -184,23 +184,48 @@ static void who_asks_what_is_costly_has_few_under_way(void **state)
     end_all(t);
 }
 
-/* What is nobody's by name, as of an alias, is charged by what is under way: one who has little is not held up. */
-static void what_is_nobodys_is_charged_to_those_who_ask(void **state)
+/* What is nobody's by name is paid by whose answer shows that his name was an alias into that zone: not by who has most under way. */
+static void who_hides_behind_an_alias_pays_when_it_is_known(void **state)
 {
     struct party_turns *t = party_turns_new(MOST);
     (void)state;
     party_turns_meter(t);
-    ask_for(t, "eve", "alias.test", 30);
-    ask_for(t, "bob", "good.test", 1);
-    assert_int_equal(begun_by(t, 0), 5);
+    ask_for(t, "bob", "good.test", 30);
+    ask_for(t, "eve", "alias.test", 2);
+    assert_int_equal(begun_by(t, 0), 4 + 2);
     party_turns_charge(t, "costly.example", BUSY_US);
+    party_turn_leads_to(t, turns[30], "a.costly.example");
+    party_turn_leads_to(t, turns[0], NULL);
     party_turns_look(t, LOOK_MS);
     end_from(t, 0);
-    ask_for(t, "eve", "alias.test", 30);
-    assert_int_equal(begun_by(t, 0), 2);
     ask_for(t, "bob", "good.test", 30);
-    assert_int_equal(begun_by(t, 30), 4);
+    assert_int_equal(begun_by(t, 0), 4);
+    ask_for(t, "eve", "alias.test", 30);
+    assert_int_equal(begun_by(t, 30), 2);
     end_all(t);
+}
+
+/* And where that is never known, or there was no room to note it, all pay alike. */
+static void what_stays_nobodys_is_paid_by_all_alike(void **state)
+{
+    for (int root = 0; root < 2; root++) {
+        struct party_turns *t = party_turns_new(MOST);
+        (void)state;
+        party_turns_meter(t);
+        ask_for(t, "bob", "good.test", 30);
+        ask_for(t, "eve", "alias.test", 2);
+        assert_int_equal(begun_by(t, 0), 4 + 2);
+        party_turns_charge(t, root ? "" : "costly.example", 5 * BUSY_US);
+        party_turn_leads_to(t, turns[0], "x.other.example");
+        party_turns_look(t, LOOK_MS);
+        party_turns_look(t, 6 * LOOK_MS);
+        end_from(t, 0);
+        ask_for(t, "bob", "good.test", 30);
+        assert_int_equal(begun_by(t, 0), 2);
+        ask_for(t, "eve", "alias.test", 30);
+        assert_int_equal(begun_by(t, 30), 2);
+        end_all(t);
+    }
 }
 
 /* Nobody hides behind another one who costs as much; and a name is no zone's that only ends alike. */
@@ -357,7 +382,8 @@ int main(void)
                                        cmocka_unit_test(of_two_turns_each_kind_has_one),
                                        cmocka_unit_test(who_gives_up_waits_no_more),
                                        cmocka_unit_test(who_asks_what_is_costly_has_few_under_way),
-                                       cmocka_unit_test(what_is_nobodys_is_charged_to_those_who_ask),
+                                       cmocka_unit_test(who_hides_behind_an_alias_pays_when_it_is_known),
+                                       cmocka_unit_test(what_stays_nobodys_is_paid_by_all_alike),
                                        cmocka_unit_test(all_who_cost_much_have_few),
                                        cmocka_unit_test(domains_have_turns_alike),
                                        cmocka_unit_test(most_turns_go_to_the_newest),

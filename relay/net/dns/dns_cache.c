@@ -212,6 +212,7 @@ static void settle(struct entry *e, struct dns_answer *answer)
     bool awaited = e->awaited;
     e->awaited = false;
     dns_queries_charge(a->lookups, a->turns);
+    party_turn_leads_to(a->turns, e->turn, answer->canonical);
     stop_lookup(e);
     go_on_soon(a);
     if (answer->status == DNS_FAILED && e->answer && now_ms < e->expires_ms) {

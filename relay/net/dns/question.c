@@ -166,6 +166,8 @@ static void on_answer(void *context, struct dns_answer *answer)
 {
     struct question_part *p = context;
     struct question *q = p->question;
+    charge(q->resolver);
+    party_turn_leads_to(turns_of(q), p->turn, answer->canonical);
     end_part(p);
     p->answer = answer;
     q->pending--;
@@ -330,6 +332,7 @@ void resolver_free(struct resolver *r)
     while (r->questions)
         question_close(r->questions);
     dns_queries_free(r->fresh);
+    r->fresh = NULL; /* what ends with the others charges it, too */
     dns_queries_free(r->lookups);
     party_turns_free(r->turns);
     party_turns_free(r->fresh_turns);
