@@ -4,7 +4,7 @@
  * Each end is an event, a row of the list and, for the tenant's endpoints, a post: who presses
  * "stop" and "undo" in turn would make them without end. To end mail is always possible; to take
  * it back three times, then once in ten minutes. A machine without I/O, for one thread. What is
- * forgotten (a restart, or 4,096 others since) may be done three times more.
+ * forgotten (a restart, or some thousand others since) may be done three times more.
  */
 #ifndef UNDO_TURNS_H
 #define UNDO_TURNS_H
@@ -12,14 +12,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum { UNDO_BURST = 3, UNDO_EVERY_MS = 10 * 60 * 1000, UNDO_PLACES = 4096 };
+enum { UNDO_BURST = 3, UNDO_EVERY_MS = 10 * 60 * 1000, UNDO_ROWS = 512, UNDO_PLACES = 8 };
 
 struct undo_turns {
     uint64_t seed; /* random, so that nobody can choose who shares a place */
     struct undo_turn {
         uint64_t who;
         int64_t at_ms; /* GCRA's theoretical arrival time; 0: never */
-    } places[UNDO_PLACES];
+    } rows[UNDO_ROWS][UNDO_PLACES];
 };
 
 /* May `recipient` take something back for `tenant`? `now_ms`: of a clock that is never set. */

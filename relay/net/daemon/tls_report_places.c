@@ -32,10 +32,10 @@ static bool read_mailbox(const struct tlsrpt_rua *rua, struct place *place)
     if (!tlsrpt_rua_mailbox(rua, place->mailbox))
         return false;
     address_counted_as(place->mailbox, place->counted);
-    if (!address_parse(span_of(place->mailbox), &to) ||
-        !address_domain_ascii(to.domain, place->host))
+    bool parsed = address_parse(span_of(place->mailbox), &to);
+    if (!parsed || !address_domain_ascii(to.domain, place->host))
         place->host[0] = '\0'; /* it is refused when its mail is made */
-    return true;
+    return !parsed || !address_is_routed(&to); /* one mailbox would have many such */
 }
 
 void places_note(struct places *p, const struct tlsrpt_record *record,
