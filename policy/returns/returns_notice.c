@@ -19,9 +19,17 @@ struct said {
     char text[RETURNS_REPLY_MAX + 1];
 };
 
+enum { LISTED_MAX = 2 * RETURNS_RECIPIENTS_MAX };
+
+/* The addresses in a field, borrowed. */
+struct listed {
+    struct span list[LISTED_MAX];
+    size_t count;
+};
+
 struct notice {
     const struct returns_lines *lines;
-    struct span own, failed;
+    struct listed own, failed;
     struct returns_reading *reading;
     struct said reply, reason;            /* the first in the whole text; "": none */
     struct span about[RETURNS_LINES_MAX]; /* the address that a line is about; empty: none */
@@ -63,19 +71,27 @@ static struct span skip_any(struct span s, const char *set)
 
 /* ---- which recipient a line is about ---- */
 
-static bool contains(struct span list, struct span address)
+static void take_apart(struct span field, struct listed *listed_r)
 {
-    while (list.len >= address.len) {
-        if (span_starts_nocase(list, address))
-            return true;
-        list = span_from(list, 1);
+    struct span address;
+    listed_r->count = 0;
+    while (listed_r->count < LISTED_MAX && returns_lines_address(field, &address)) {
+        listed_r->list[listed_r->count++] = address;
+        field = span_from(field, (size_t)(address.ptr - field.ptr) + address.len);
     }
+}
+
+static bool contains(const struct listed *listed, struct span address)
+{
+    for (size_t i = 0; i < listed->count; i++)
+        if (span_equal_nocase(listed->list[i], address))
+            return true;
     return false;
 }
 
 static bool may_be_recipient(const struct notice *n, struct span address)
 {
-    return n->failed.len > 0 ? contains(n->failed, address) : !contains(n->own, address);
+    return n->failed.count > 0 ? contains(&n->failed, address) : !contains(&n->own, address);
 }
 
 /* May this stand behind the address of a recipient, with which a line begins? */
@@ -348,10 +364,9 @@ static bool add(struct returns_reading *reading, struct span address, const stru
 static void add_failed(struct notice *n)
 {
     struct said said = {""};
-    struct span address;
-    struct span rest = n->failed;
-    while (returns_lines_address(rest, &address) && add(n->reading, address, &said))
-        rest = span_from(rest, (size_t)(address.ptr - rest.ptr) + address.len);
+    for (size_t i = 0; i < n->failed.count; i++)
+        if (!add(n->reading, n->failed.list[i], &said))
+            return;
 }
 
 /* What is told of everybody stands before the first who is named; in sentences anywhere. */
@@ -374,10 +389,12 @@ static bool mark(struct notice *n, bool *leading_r)
 void returns_notice_read(const struct returns_lines *lines, struct span own, struct span failed,
                          struct returns_reading *reading)
 {
-    struct notice n = {.lines = lines, .own = own, .failed = failed, .reading = reading};
+    struct notice n = {.lines = lines, .reading = reading};
     bool leading;
+    take_apart(own, &n.own);
+    take_apart(failed, &n.failed);
     if (!mark(&n, &leading)) {
-        n.own = SPAN_NONE; /* somebody has written to himself */
+        n.own.count = 0; /* somebody has written to himself */
         mark(&n, &leading);
     }
     read_common(&n, leading);

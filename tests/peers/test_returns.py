@@ -109,3 +109,14 @@ def test_no_text_costs_much(tmp_path, line, lines):
                                    + f"{line}\n" * lines)
     done = subprocess.run(["prlimit", "--cpu=3", str(SEALPOST), "returns", "show", str(tmp_path / "mail")], capture_output=True, timeout=60)
     assert done.returncode == 0, done
+
+
+@pytest.mark.parametrize("field", ["X-Failed-Recipients", "Delivered-To"])
+def test_no_list_of_recipients_costs_much(tmp_path, field):
+    """Each address of the text is looked for in the list: whole, not at each of its places."""
+    text = (f"From: MAILER-DAEMON@b.test\nSubject: Undelivered Mail Returned to Sender\n{field}: {'a' * 16300}\n"
+            'Content-Type: multipart/report; report-type=delivery-status; boundary="b"\n\n--b\n\n')
+    text += "".join(f"{'a' * 120}b@c.d,\n" for _ in range(490))
+    (tmp_path / "mail").write_text(text + "\n--b\nContent-Type: message/delivery-status\n\nFinal-Recipient: rfc822; x\nAction: foo\n--b--\n")
+    done = subprocess.run(["prlimit", "--cpu=1", str(SEALPOST), "returns", "show", str(tmp_path / "mail")], capture_output=True, timeout=60)
+    assert done.returncode == 0, done
