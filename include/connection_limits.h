@@ -61,6 +61,10 @@ bool connection_limits_look_again(struct connection_limits *c, struct connection
 /* One that was counted is gone. `tenant`: NULL, a stranger. */
 void connection_limits_leave(struct connection_limits *c, const char *address, bool known,
                              const char *tenant);
+/* A stranger is served just now, and keeps its place until it is not: then it may have to go again.
+ * It leaves as a stranger that is not served. */
+void connection_limits_serve(struct connection_limits *c, const char *address, bool known,
+                             bool served);
 /* Is one at that address meant? */
 bool connection_limits_is_place(const struct connection_place *place, const char *address,
                                 bool known);

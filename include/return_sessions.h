@@ -31,11 +31,21 @@ void return_shared_fini(struct return_shared *shared);
 /* Tell what is counted, when its minute is over. */
 void return_shared_tick(struct return_shared *shared);
 
+struct return_waiting;
+
+/* Readings that wait for the one that is on the pool; all of them are sessions'. */
+struct return_line {
+    struct return_waiting *first; /* list */
+    uint64_t turn;
+    bool busy; /* one is on the pool */
+};
+
 /* Those of one thread. */
 struct return_sessions {
     struct worker *worker;
     struct return_shared *shared;
     struct return_session *all; /* list */
+    struct return_line line;
     /* Given by the owner: one that holds such a place has to go, on this thread or another. */
     void (*make_room)(struct return_sessions *home, const struct connection_place *place);
 };

@@ -416,6 +416,15 @@ void connection_limits_leave(struct connection_limits *c, const char *address, b
     pthread_mutex_unlock(&c->mutex);
 }
 
+void connection_limits_serve(struct connection_limits *c, const char *address, bool known,
+                             bool served)
+{
+    pthread_mutex_lock(&c->mutex);
+    struct counters n = find_all(c, address);
+    add_all(&n, known, 0, served ? -1 : 1);
+    pthread_mutex_unlock(&c->mutex);
+}
+
 bool connection_limits_is_place(const struct connection_place *place, const char *address,
                                 bool known)
 {

@@ -311,6 +311,35 @@ static void what_is_left_leaves_nothing_behind(void **state)
     connection_limits_free(c);
 }
 
+/* Whoever is served keeps its place: of those alone, the newcomer is refused. */
+static void who_is_served_keeps_its_place(void **state)
+{
+    struct connection_limits *c = connection_limits_new();
+    const struct connection_bounds few = {.all = 4, .per_address = 3, .per_network = 4};
+    struct connection_place place;
+    bool replaces = false;
+    (void)state;
+    for (unsigned i = 0; i < 3; i++) {
+        assert_true(connection_limits_enter(c, "192.0.2.1", false, &few, &replaces, &place));
+        assert_false(replaces);
+        connection_limits_serve(c, "192.0.2.1", false, true);
+    }
+    assert_false(connection_limits_enter(c, "192.0.2.1", false, &few, &replaces, &place));
+    assert_true(connection_limits_enter(c, "192.0.3.1", false, &few, &replaces, &place));
+    assert_false(replaces);
+    connection_limits_serve(c, "192.0.2.1", false, false);
+    assert_true(connection_limits_enter(c, "192.0.2.1", false, &few, &replaces, &place));
+    assert_true(replaces);
+    connection_limits_made_room(c, &place);
+    connection_limits_leave(c, "192.0.2.1", false, NULL);
+    for (unsigned i = 0; i < 2; i++)
+        connection_limits_serve(c, "192.0.2.1", false, false);
+    for (unsigned i = 0; i < 3; i++)
+        connection_limits_leave(c, "192.0.2.1", false, NULL);
+    connection_limits_leave(c, "192.0.3.1", false, NULL);
+    connection_limits_free(c);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -321,6 +350,7 @@ int main(void)
         cmocka_unit_test(there_is_always_a_place_to_log_in_on),
         cmocka_unit_test(one_address_takes_no_strangers_place),
         cmocka_unit_test(however_many_come_at_once_there_are_no_more_than_may_be),
+        cmocka_unit_test(who_is_served_keeps_its_place),
         cmocka_unit_test(what_is_left_leaves_nothing_behind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

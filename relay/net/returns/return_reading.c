@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* return_reading.c - On libuv's pool the message is read and judged, as it may take some
- * milliseconds; the store's transaction finds whose it is, and notes what follows. */
+ * milliseconds: one of a shard's at a time, as logins and large copies need the pool, too. The
+ * store's transaction finds whose it is, and notes what follows.
+ *
+ *   start - (waits for its turn) - read on the pool - (store) - done */
 #include "return_reading.h"
 
 #include "log.h"
@@ -10,7 +13,9 @@
 #include <string.h>
 
 struct return_reading {
+    struct return_waiting waiting;
     uv_work_t work;
+    struct return_sessions *home;
     struct worker *worker;
     struct settings *settings; /* held */
     struct return_target target;
@@ -102,10 +107,9 @@ static void write_down(struct return_reading *r)
     worker_ask_store_by(r->worker, r->settings, &change->job, on_stored, r);
 }
 
-static void on_read(uv_work_t *work, int status)
+/* What was read is answered, or written down. */
+static void go_on(struct return_reading *r)
 {
-    struct return_reading *r = work->data;
-    CHECK(status == 0); /* nobody cancels */
     const struct returns_claims *claims = &r->came_back.claims;
     struct return_answer a = {RETURN_DROPPED};
     if (!r->read)
@@ -119,18 +123,49 @@ static void on_read(uv_work_t *work, int status)
     end(r, &a);
 }
 
-void return_reading_start(struct worker *w, struct settings *settings,
-                          const struct return_target *target, struct buf *message,
+static void read_next(struct return_sessions *home);
+
+static void on_read(uv_work_t *work, int status)
+{
+    struct return_reading *r = work->data;
+    CHECK(status == 0); /* nobody cancels */
+    r->home->line.busy = false;
+    read_next(r->home);
+    go_on(r);
+}
+
+static void read_next(struct return_sessions *home)
+{
+    struct return_waiting *w = home->line.busy ? NULL : return_line_take(&home->line);
+    if (!w)
+        return;
+    home->line.busy = true;
+    CHECK(uv_queue_work(&home->worker->loop, &OWNER_OF(w, struct return_reading, waiting)->work,
+                        on_pool, on_read) == 0);
+}
+
+void return_reading_start(struct return_sessions *home, struct settings *settings,
+                          const struct return_target *target, const char *peer, struct buf *message,
                           return_reading_on_done *done, void *context)
 {
     struct return_reading *r = xcalloc(1, sizeof(*r));
-    r->worker = w;
+    r->home = home;
+    r->worker = home->worker;
     r->settings = settings_hold(settings);
     r->target = *target;
     buf_move(&r->message, message);
     r->done = done;
     r->context = context;
     r->work.data = r;
-    worker_begin(w);
-    CHECK(uv_queue_work(&w->loop, &r->work, on_pool, on_read) == 0);
+    worker_begin(r->worker);
+    return_line_add(&home->line, &r->waiting, peer);
+    read_next(home);
+}
+
+void return_reading_drop_line(struct return_sessions *home)
+{
+    struct return_waiting *w;
+    while ((w = return_line_take(&home->line)))
+        end(OWNER_OF(w, struct return_reading, waiting),
+            &(struct return_answer){RETURN_NOT_WRITTEN});
 }

@@ -4,7 +4,7 @@
 #define RETURN_READING_H
 
 #include "came_back.h"
-#include "worker.h"
+#include "return_line.h"
 
 /* To whom it came. */
 struct return_target {
@@ -27,10 +27,12 @@ struct return_answer {
 
 typedef void return_reading_on_done(void *context, const struct return_answer *answer);
 
-/* Takes the bytes of `message`. `settings` are held until `done` is called, on this thread and
- * never from inside. */
-void return_reading_start(struct worker *w, struct settings *settings,
-                          const struct return_target *target, struct buf *message,
+/* Takes the bytes of `message`, which came from `peer`, and reads it when its turn has come. `settings` are
+ * held until `done` is called, on this thread and never from inside. */
+void return_reading_start(struct return_sessions *home, struct settings *settings,
+                          const struct return_target *target, const char *peer, struct buf *message,
                           return_reading_on_done *done, void *context);
+/* All that wait are answered: it cannot be written down just now. */
+void return_reading_drop_line(struct return_sessions *home);
 
 #endif

@@ -8,9 +8,10 @@
  * over, or the one for a domain's complaints; so nothing is relayed, and nobody finds addresses by
  * guessing. Nothing is ever sent from here: what we do not want is refused while its sender waits.
  *
- * Failure modes: too many sessions (the oldest from where most are goes) - a client is slow, or
- * guesses (421) - the store cannot write (451, it comes again) - the client has gone while its
- * message is read or written (that goes on, and is answered to nobody).
+ * Failure modes: too many sessions (the oldest from where most are goes; while something is read or
+ * written for all of those, the newcomer) - a client is slow, or guesses (421) - the store cannot
+ * write (451, it comes again) - the client has gone while its message is read or written (that goes
+ * on, is answered to nobody, and has its place until then).
  */
 #include "return_sessions.h"
 
@@ -35,14 +36,31 @@ struct return_session {
     char peer[64];
     unsigned unknown; /* recipients that were refused */
     bool counted;     /* among the clients */
-    bool asking;      /* something is looked up, read or written down for it */
+    bool asking;      /* something is looked up, read or written down for it: it stays */
 };
 
 static void pump(struct return_session *v);
 
+/* It may not be sent away meanwhile, so that what is under way is bounded by the places. */
+static void set_asking(struct return_session *v, bool asking)
+{
+    if (v->counted && v->asking != asking)
+        connection_limits_serve(v->home->shared->limits, v->peer, false, asking);
+    v->asking = asking;
+}
+
+static void leave_place(struct return_session *v)
+{
+    if (v->counted)
+        connection_limits_leave(v->home->shared->limits, v->peer, false, NULL);
+    v->counted = false;
+}
+
 static void free_session(struct return_session *v)
 {
     struct return_sessions *home = v->home;
+    leave_place(v);
+    acceptor_quota_give_back(&home->shared->quota);
     DL_DELETE(home->all, v);
     submission_fini(&v->submission);
     buf_fini(&v->message);
@@ -94,7 +112,7 @@ static void refuse(struct return_session *v)
 
 static void go_on(struct return_session *v)
 {
-    v->asking = false;
+    set_asking(v, false);
     if (v->connection)
         pump(v);
     else
@@ -123,7 +141,7 @@ static void look(struct return_session *v)
     struct came_back *c = xcalloc(1, sizeof(*c));
     c->subject = v->target.subject;
     memcpy(c->author, v->target.author, sizeof(c->author));
-    v->asking = true;
+    set_asking(v, true);
     worker_ask_reader(v->home->worker, NULL, store_read(database_awaits_return, c), on_looked, v);
 }
 
@@ -175,8 +193,8 @@ static void keep(struct return_session *v)
 static void read_message(struct return_session *v)
 {
     keep(v);
-    v->asking = true;
-    return_reading_start(v->home->worker, v->settings, &v->target, &v->message, on_answer, v);
+    set_asking(v, true);
+    return_reading_start(v->home, v->settings, &v->target, v->peer, &v->message, on_answer, v);
 }
 
 /* What the machine wants of us; false: nothing. */
@@ -249,20 +267,11 @@ static bool on_timed_out(void *owner)
     return v->asking;
 }
 
-static void leave_place(struct return_session *v)
-{
-    if (v->counted)
-        connection_limits_leave(v->home->shared->limits, v->peer, false, NULL);
-    v->counted = false;
-}
-
 static void on_ended(void *owner, const char *why)
 {
     struct return_session *v = owner;
     (void)why;
-    leave_place(v);
     v->connection = NULL;
-    acceptor_quota_give_back(&v->home->shared->quota);
     if (!v->asking)
         free_session(v);
 }
@@ -298,7 +307,7 @@ bool return_sessions_make_room(struct return_sessions *home, const struct connec
 {
     struct return_session *v;
     DL_FOREACH (home->all, v) {
-        if (!v->counted || !v->connection || !connection_limits_is_place(place, v->peer, false))
+        if (!v->counted || v->asking || !connection_limits_is_place(place, v->peer, false))
             continue;
         connection_limits_made_room(home->shared->limits, place);
         leave_place(v);
@@ -333,6 +342,7 @@ void return_sessions_drain(struct return_sessions *home)
 {
     struct return_session *v;
     struct return_session *next;
+    return_reading_drop_line(home);
     DL_FOREACH_SAFE (home->all, v, next) {
         if (v->connection && !v->asking && v->submission.want == SUBMISSION_INPUT)
             pump(v);
