@@ -80,10 +80,15 @@ struct returns_reading {
     struct returns_recipient recipients[RETURNS_RECIPIENTS_MAX];
 };
 
+/* Who has sent it, by the envelope: nobody hears of it but from whoever took the message. */
+enum returns_sender { RETURNS_SENDER_UNSAID, RETURNS_SENDER_NULL, RETURNS_SENDER_SOMEBODY };
+
 /* Read a message with any line ends, its first RETURNS_BYTES_MAX. Reports count wherever they stand
- * among its parts, but not inside an attached message: people forward reports. `reading_r` has some
- * 100 KB. False only when there is no memory for what it holds. */
-MUST_CHECK bool returns_read(struct span message, struct returns_reading *reading_r);
+ * among its parts, but not inside an attached message: people forward reports. `sender`: unsaid, it
+ * is that of Return-Path, which the last server has added (RFC 5321 section 4.4). `reading_r` has
+ * some 100 KB. False only when there is no memory for what it holds. */
+MUST_CHECK bool returns_read(struct span message, enum returns_sender sender,
+                             struct returns_reading *reading_r);
 
 /* What a recipient's fate means. */
 struct returns_judgement {

@@ -224,10 +224,10 @@ static bool read_disposition(const struct returns_parts *parts, struct returns_r
 }
 
 static void read_other(const struct returns_parts *parts, const struct returns_lines *lines,
-                       struct returns_reading *reading)
+                       enum returns_sender sender, struct returns_reading *reading)
 {
     struct span address;
-    reading->kind = returns_kind_of(parts, lines);
+    reading->kind = returns_kind_of(parts, lines, sender);
     if (reading->kind != RETURNS_BOUNCE_NONSTANDARD)
         return;
     read_text(parts, lines, reading);
@@ -238,7 +238,8 @@ static void read_other(const struct returns_parts *parts, const struct returns_l
     set_actions(reading, returns_kind_is_delay(lines));
 }
 
-static bool read_parts(const struct returns_parts *parts, struct returns_reading *reading)
+static bool read_parts(const struct returns_parts *parts, enum returns_sender sender,
+                       struct returns_reading *reading)
 {
     struct returns_lines *lines = malloc(sizeof(*lines));
     if (!lines)
@@ -247,18 +248,19 @@ static bool read_parts(const struct returns_parts *parts, struct returns_reading
     reading->more = parts->more;
     if (!read_report(parts, lines, reading) && !read_complaint(parts, reading) &&
         !read_disposition(parts, reading))
-        read_other(parts, lines, reading);
+        read_other(parts, lines, sender, reading);
     read_original(original_of(parts, lines), reading);
     read_return_path(parts, original_of(parts, lines), reading);
     free(lines);
     return true;
 }
 
-bool returns_read(struct span message, struct returns_reading *reading_r)
+bool returns_read(struct span message, enum returns_sender sender,
+                  struct returns_reading *reading_r)
 {
     struct returns_parts parts;
     memset(reading_r, 0, sizeof(*reading_r));
-    bool ok = returns_parts_read(message, &parts) && read_parts(&parts, reading_r);
+    bool ok = returns_parts_read(message, &parts) && read_parts(&parts, sender, reading_r);
     returns_parts_fini(&parts);
     return ok;
 }

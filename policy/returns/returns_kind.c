@@ -63,15 +63,21 @@ static bool is_empty_path(struct span header, struct span name)
     return message_find(header, name, 0, &f) && span_equal(span_trim(f.value), SPAN("<>"));
 }
 
+static bool is_null_sender(struct span header, enum returns_sender sender)
+{
+    bool said = sender == RETURNS_SENDER_UNSAID ? is_empty_path(header, SPAN("Return-Path"))
+                                                : sender == RETURNS_SENDER_NULL;
+    return said || is_empty_path(header, SPAN("From"));
+}
+
 static void look(struct looked_at *l, const struct returns_parts *parts,
-                 const struct returns_lines *lines)
+                 const struct returns_lines *lines, enum returns_sender sender)
 {
     *l = (struct looked_at){.parts = parts, .lines = lines};
     fold_field(parts->header, SPAN("Subject"), &l->subject);
     fold_field(parts->header, SPAN("From"), &l->from);
     fold_lines(lines, &l->text);
-    l->null_sender = is_empty_path(parts->header, SPAN("Return-Path")) ||
-                     is_empty_path(parts->header, SPAN("From"));
+    l->null_sender = is_null_sender(parts->header, sender);
 }
 
 static void look_away(struct looked_at *l)
@@ -195,7 +201,7 @@ static bool is_bounce(const struct looked_at *l)
     if (message_find(l->parts->header, SPAN("X-Failed-Recipients"), 0, &f))
         return true;
     if (l->null_sender && !delivers && !told &&
-        returns_phrase_in(RETURNS_PHRASE_AUTO_SUBJECT, subject))
+        (is_answer(subject) || returns_phrase_in(RETURNS_PHRASE_AUTO_SUBJECT, subject)))
         return false; /* somebody is away, and says whom to ask, or what does not exist any more */
     if (l->null_sender)
         return said || (delivers && (told || quotes_reply(l->lines)));
@@ -234,10 +240,10 @@ static enum returns_kind kind_of(const struct looked_at *l)
 }
 
 enum returns_kind returns_kind_of(const struct returns_parts *parts,
-                                  const struct returns_lines *lines)
+                                  const struct returns_lines *lines, enum returns_sender sender)
 {
     struct looked_at l;
-    look(&l, parts, lines);
+    look(&l, parts, lines, sender);
     enum returns_kind kind = kind_of(&l);
     look_away(&l);
     return kind;

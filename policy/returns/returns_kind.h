@@ -7,9 +7,10 @@
 #include "returns_lines.h"
 #include "returns_parts.h"
 
-/* The kind of a message without a machine's part. `lines` are those of its text. */
+/* The kind of a message without a machine's part. `lines` are those of its text, `sender` has sent
+ * it by the envelope. */
 enum returns_kind returns_kind_of(const struct returns_parts *parts,
-                                  const struct returns_lines *lines);
+                                  const struct returns_lines *lines, enum returns_sender sender);
 /* Is it a complaint that has no machine's part: the message alone, as Microsoft and AOL sent it? */
 bool returns_kind_is_complaint(const struct returns_parts *parts);
 /* Does a text say that delivery is tried again? */

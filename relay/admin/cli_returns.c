@@ -107,7 +107,7 @@ struct show {
 static bool add_file(void *context, json_t *rows, const struct cli_file *file, struct err *err)
 {
     struct show *show = context;
-    if (!returns_read(file->content, &show->reading))
+    if (!returns_read(file->content, RETURNS_SENDER_UNSAID, &show->reading))
         return err_set(err, ERR_SYSTEM, "%s: %s", file->path, strerror(ENOMEM));
     if (show->json)
         json_array_append_new(rows, message_json(file->path, &show->reading));

@@ -52,7 +52,7 @@ static void check_line_ends(struct span message)
     buf_init(&lines, 2 * message.len + 2);
     for (size_t i = 0; i < message.len; i++)
         buf_add(&lines, message.ptr[i] == '\n' ? SPAN("\r\n") : span_first(span_from(message, i), 1));
-    CHECK(returns_read(buf_span(&lines), &other) && memcmp(&one, &other, sizeof(one)) == 0);
+    CHECK(returns_read(buf_span(&lines), RETURNS_SENDER_UNSAID, &other) && memcmp(&one, &other, sizeof(one)) == 0);
     buf_fini(&lines);
 }
 
@@ -64,7 +64,7 @@ static void check_attached(struct span message)
                          "\"\r\n\r\n--" BOUNDARY "\r\n\r\nHello\r\n--" BOUNDARY "\r\nContent-Type: message/rfc822\r\n\r\n"));
     buf_add(&outer, message);
     buf_add(&outer, SPAN("\r\n--" BOUNDARY "--\r\n"));
-    CHECK(returns_read(buf_span(&outer), &other));
+    CHECK(returns_read(buf_span(&outer), RETURNS_SENDER_UNSAID, &other));
     bool complaint = other.kind == RETURNS_ARF; /* one that has nothing but the message */
     CHECK(other.recipient_count == 0 && (other.kind == RETURNS_HUMAN || complaint));
     buf_fini(&outer);
@@ -73,7 +73,7 @@ static void check_attached(struct span message)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct span message = {(const char *)data, size};
-    CHECK(returns_read(message, &one));
+    CHECK(returns_read(message, RETURNS_SENDER_UNSAID, &one));
     check_reading(&one);
     if (!memchr(data, '\r', size))
         check_line_ends(message);

@@ -241,6 +241,16 @@ def test_automatic_answers_and_delays_never_suppress(back):
     assert b.kinds(forwarded)[-1] == "returned" and not b.suppressed()
 
 
+def test_a_plain_notice_from_the_null_sender_is_a_bounce(back):
+    b = back()
+    id, token = b.sent()
+    plain = "From: system@dest.test\nTo: {}\nSubject: Your message\n\ncould not be delivered.\n<bob@dest.test>: 550 5.1.1 user unknown\n"
+    assert b.bring(token, plain.format(token), sender="system@dest.test")[1][0] == 550  # by a person: he hears that nobody reads it
+    assert b.kinds(id) == ["accepted", "delivered"]
+    assert b.bring(token, plain.format(token))[1][0] == 250
+    assert b.kinds(id)[-1] == "returned" and b.relay.json("trace", id)[-1]["category"] == "mailbox_unknown"
+
+
 def test_a_receivers_accident_suppresses_nobody(back):
     b = back()
     tokens = {to: b.sent(to)[1] for to in (f"u{i}@dest.test" for i in range(24))}

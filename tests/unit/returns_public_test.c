@@ -130,7 +130,7 @@ static void compare_whole(json_t *message, struct counts *c)
 static void compare(json_t *message, struct span raw, struct counts *c)
 {
     json_t *recipients = json_object_get(message, "recipients");
-    assert_true(returns_read(raw, reading));
+    assert_true(returns_read(raw, RETURNS_SENDER_UNSAID, reading));
     c->messages++;
     if (has_kind(message, returns_kind_name(reading->kind)))
         c->kinds++;
@@ -329,7 +329,7 @@ static void check_change(json_t *message, struct span raw, const char *what, cha
     struct buf other;
     buf_init(&other, 4 * RAW_MAX);
     to(raw, &other);
-    assert_true(returns_read(buf_span(&other), changed));
+    assert_true(returns_read(buf_span(&other), RETURNS_SENDER_UNSAID, changed));
     if (!same_reading(reading, changed))
         fail_msg("%s with %s: %s, %zu recipients, \"%s\"", vectors_text(message, "id"), what, returns_kind_name(changed->kind),
                  changed->recipient_count, changed->recipients[0].reply);
@@ -355,7 +355,7 @@ static void changed_by_chance(void **state)
         read_raw(json_array_get(messages, i), &raw);
         buf_init(&lines, 2 * RAW_MAX);
         change_line_ends(buf_span(&raw), "\r\n", &lines);
-        assert_true(returns_read(buf_span(&lines), reading));
+        assert_true(returns_read(buf_span(&lines), RETURNS_SENDER_UNSAID, reading));
         for (size_t k = 0; k < COUNT_OF(changes); k++)
             check_change(json_array_get(messages, i), buf_span(&lines), changes[k].what, changes[k].to);
         buf_fini(&raw);
@@ -372,7 +372,7 @@ static void changed_by_chance(void **state)
 
 static void check_is_human(json_t *message, const char *what, struct span raw)
 {
-    assert_true(returns_read(raw, reading));
+    assert_true(returns_read(raw, RETURNS_SENDER_UNSAID, reading));
     if (reading->kind != RETURNS_HUMAN || reading->recipient_count > 0)
         fail_msg("%s, %s: %s", vectors_text(message, "id"), what, returns_kind_name(reading->kind));
 }

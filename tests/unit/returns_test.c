@@ -10,6 +10,7 @@
 #include "returns_phrases.h"
 #include "returns_texts.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #define REPORT                                                                                       \
@@ -33,7 +34,7 @@ static void read_with(const char *text, const char *end)
     char *copy = malloc(b.len + 1); /* so that AddressSanitizer sees whoever looks further */
     if (b.len > 0)
         memcpy(copy, b.ptr, b.len);
-    assert_true(returns_read((struct span){copy, b.len}, r));
+    assert_true(returns_read((struct span){copy, b.len}, RETURNS_SENDER_UNSAID, r));
     free(copy);
     buf_fini(&b);
 }
@@ -89,24 +90,49 @@ static void bounded(void **state)
     buf_add(&b, SPAN("Content-Type: message/delivery-status\n\n"));
     for (int i = 0; i < 100; i++)
         buf_addf(&b, "Final-Recipient: rfc822; u%d@club.example\nAction: failed\n\n", i);
-    assert_true(returns_read(buf_span(&b), r));
+    assert_true(returns_read(buf_span(&b), RETURNS_SENDER_UNSAID, r));
     assert_int_equal(r->recipient_count, RETURNS_RECIPIENTS_MAX);
     assert_true(r->more);
     buf_clear(&b);
     buf_add(&b, SPAN(DAEMON));
     for (int i = 0; i < 5000; i++)
         buf_addf(&b, "<u%d@club.example>: 550 User unknown\n", i);
-    assert_true(returns_read(buf_span(&b), r));
+    assert_true(returns_read(buf_span(&b), RETURNS_SENDER_UNSAID, r));
     assert_int_equal(r->recipient_count, RETURNS_RECIPIENTS_MAX);
     assert_true(r->more);
     buf_clear(&b);
     buf_add(&b, SPAN("Content-Type: multipart/report; boundary=b\n\n"));
     for (int i = 0; i < 30; i++)
         buf_add(&b, SPAN("--b\nContent-Type: message/delivery-status\n\nFinal-Recipient: x; a@b.example\nAction: failed\n\n"));
-    assert_true(returns_read(buf_span(&b), r));
+    assert_true(returns_read(buf_span(&b), RETURNS_SENDER_UNSAID, r));
     assert_int_equal(r->recipient_count, RETURNS_PARTS_MAX);
     assert_true(r->more);
     buf_fini(&b);
+}
+
+/* What the envelope says counts before what the message says: there it is added by whoever took it last. */
+static void the_envelope_says_who_has_sent_it(void **state)
+{
+    static const struct {
+        const char *path;
+        enum returns_sender sender;
+        enum returns_kind kind;
+    } cases[] = {{"", RETURNS_SENDER_NULL, RETURNS_BOUNCE_NONSTANDARD},
+                 {"", RETURNS_SENDER_SOMEBODY, RETURNS_HUMAN},
+                 {"", RETURNS_SENDER_UNSAID, RETURNS_HUMAN},
+                 {"Return-Path: <>\n", RETURNS_SENDER_UNSAID, RETURNS_BOUNCE_NONSTANDARD},
+                 {"Return-Path: <>\n", RETURNS_SENDER_SOMEBODY, RETURNS_HUMAN},
+                 {"Return-Path: <joe@far.example>\n", RETURNS_SENDER_NULL, RETURNS_BOUNCE_NONSTANDARD}};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        char message[1000];
+        snprintf(message, sizeof(message),
+                 "%sFrom: system@far.example\nTo: us@club.example\nSubject: Your message\n\nYour message could not be delivered.\n"
+                 "<joe@far.example>: 550 5.1.1 user unknown\n", cases[i].path);
+        assert_true(returns_read(span_of(message), cases[i].sender, r));
+        assert_int_equal(r->kind, cases[i].kind);
+        assert_int_equal(r->recipient_count, cases[i].kind == RETURNS_BOUNCE_NONSTANDARD);
+    }
 }
 
 /* Each of these once took, or would take, a time that grows with the square of its length. */
@@ -123,7 +149,7 @@ static void no_text_is_dear(void **state)
         buf_add(&b, SPAN("\n\n<user@far.example>\n"));
         while (b.len < RETURNS_BYTES_MAX)
             buf_add(&b, span_of(pieces[i]));
-        assert_true(returns_read(buf_span(&b), r));
+        assert_true(returns_read(buf_span(&b), RETURNS_SENDER_UNSAID, r));
         buf_fini(&b);
     }
 }
@@ -299,6 +325,7 @@ int main(void)
         cmocka_unit_test(wherever_it_stands),
         cmocka_unit_test(never_in_an_attached_message),
         cmocka_unit_test(bounded),
+        cmocka_unit_test(the_envelope_says_who_has_sent_it),
         cmocka_unit_test(no_text_is_dear),
         cmocka_unit_test(kinds_in_order),
         cmocka_unit_test(subjects_in_charsets),

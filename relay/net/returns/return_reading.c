@@ -45,7 +45,7 @@ static void on_pool(uv_work_t *work)
     struct return_reading *r = work->data;
     struct returns_reading *reading = calloc(1, sizeof(*reading));
     bool whole = !r->message.starved;
-    if (reading && whole && returns_read(buf_span(&r->message), reading)) {
+    if (reading && whole && returns_read(buf_span(&r->message), r->target.sender, reading)) {
         r->read = true;
         r->known = !r->target.of_complaints || open_inner(r, reading);
         returns_claims_make(reading, &r->came_back.claims);

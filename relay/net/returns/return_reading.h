@@ -11,6 +11,7 @@ struct return_target {
     const struct unsubscribe_keys *keys; /* of the settings */
     struct returns_subject subject;      /* not of the address for complaints */
     bool of_complaints;
+    enum returns_sender sender; /* from whom */
     char address[ADDRESS_MAX + 1];
     char domain[256], author[ADDRESS_DOMAIN_MAX + 1]; /* a return path, and whose it is */
 };

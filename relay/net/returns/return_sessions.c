@@ -94,6 +94,7 @@ static bool find_target(const struct return_session *v, struct return_target *t)
     span_put(whole, t->address, sizeof(t->address));
     span_put(span_of(d->name), t->author, sizeof(t->author));
     span_put(span_of(d->return_path), t->domain, sizeof(t->domain));
+    t->sender = e->sender[0] ? RETURNS_SENDER_SOMEBODY : RETURNS_SENDER_NULL;
     t->of_complaints = d->feedback_loop && span_equal_nocase(local, SPAN("fbl"));
     return t->of_complaints || opened;
 }
