@@ -47,6 +47,9 @@ struct brake_heard {
  * first that nothing was heard of for longest. */
 enum brake suppress_brake_answer(struct suppress_brake *b, const struct brake_heard *heard,
                                  int64_t now_ms);
+/* Is it on, by what was answered in the ten minutes before? Counts nothing. */
+bool suppress_brake_is_on(struct suppress_brake *b, const char *tenant, const char *site,
+                          int64_t now_ms);
 /* After an answer that was BRAKE_OFF or BRAKE_ENDS: it has put this address on the list. The last
  * BRAKE_KEPT are remembered. */
 void suppress_brake_note(struct suppress_brake *b, const char *tenant, const char *site,

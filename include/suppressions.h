@@ -34,6 +34,11 @@ MUST_CHECK bool database_note_import(struct database *db, int64_t rows, int64_t 
 MUST_CHECK bool database_suppress_answer(struct database *db, const struct suppress_entry *entry,
                                          int64_t now_ms, bool *first_r, struct err *err);
 
+/* Was such an answer about the recipient written down on this day? */
+MUST_CHECK bool database_was_answered_today(struct database *db, const char *tenant,
+                                            const char *address, int64_t now_ms, bool *was_r,
+                                            struct err *err);
+
 /* The entry of exactly this key, `entry->address` as the list has it, gets another source, and
  * other times; or it ends. The first leaves no event, as nothing begins or ends. */
 MUST_CHECK bool database_suppress_again(struct database *db, const struct suppress_entry *entry,

@@ -263,6 +263,13 @@ enum brake suppress_brake_answer(struct suppress_brake *b, const struct brake_he
     return was ? BRAKE_ENDS : BRAKE_OFF;
 }
 
+bool suppress_brake_is_on(struct suppress_brake *b, const char *tenant, const char *site,
+                          int64_t now_ms)
+{
+    const struct share *s = find_share(b, tenant, site);
+    return s && s->on && sum(s, now_ms).answers > 0;
+}
+
 /* ---- whom it has put on the list ---- */
 
 void suppress_brake_note(struct suppress_brake *b, const char *tenant, const char *site,

@@ -90,6 +90,67 @@ static bool count(struct database *db, const struct last_answer *a, bool *may_r,
     UNREACHABLE();
 }
 
+/* ---- what came back ---- */
+
+/* Under names of its own, so that no other tenant's is among them. */
+struct apart {
+    char tenant[80], site[160];
+};
+
+static void set_apart(const struct last_answer *a, struct apart *apart_r)
+{
+    snprintf(apart_r->tenant, sizeof(apart_r->tenant), "returned %s", a->tenant);
+    snprintf(apart_r->site, sizeof(apart_r->site), "returned %s %s", a->tenant, a->site);
+}
+
+static bool tell_returned(struct database *db, const struct last_answer *a, enum brake is,
+                          struct err *err)
+{
+    char text[300];
+    snprintf(text, sizeof(text),
+             "mail to 20 or more recipients of %s came back within ten minutes, with no such "
+             "mailbox: nobody there is suppressed by what comes back while that goes on",
+             a->site);
+    switch (is) {
+    case BRAKE_BEGINS:
+        return tell_brake(db, "suppression_paused", a, text, err);
+    case BRAKE_ENDS:
+        return tell_brake(db, "suppression_resumed", a, "mail comes back as usual again", err);
+    case BRAKE_OFF:
+    case BRAKE_ON:
+        return true;
+    }
+    UNREACHABLE();
+}
+
+/* It is counted, unless it was heard today; may it suppress? */
+static bool count_returned(struct database *db, const struct last_answer *a, bool *may_r,
+                           int64_t now_ms, struct err *err)
+{
+    bool again = false;
+    struct apart apart;
+    *may_r = a->suppress_ms > 0;
+    if (!a->site[0] || !*may_r)
+        return true;
+    if (!database_was_answered_today(db, a->tenant, a->address, now_ms, &again, err))
+        return false;
+    db->brake = db->brake ? db->brake : suppress_brake_new();
+    set_apart(a, &apart);
+    const struct brake_heard heard = {
+        .tenant = apart.tenant, .site = apart.site, .domain = "", .unknown = true};
+    enum brake is =
+        suppress_brake_is_on(db->brake, apart.tenant, apart.site, now_ms) ? BRAKE_ON : BRAKE_OFF;
+    if (!again) {
+        db->brake_answers++;
+        is = suppress_brake_answer(db->brake, &heard, now_ms);
+    }
+    *may_r = (is == BRAKE_OFF || is == BRAKE_ENDS) &&
+             !suppress_brake_is_on(db->brake, a->tenant, a->site, now_ms);
+    return tell_returned(db, a, is, err);
+}
+
+/* ---- the list ---- */
+
 static bool suppress(struct database *db, const struct last_answer *a, int64_t now_ms,
                      struct err *err)
 {
@@ -104,7 +165,7 @@ static bool suppress(struct database *db, const struct last_answer *a, int64_t n
     bool first = false;
     if (!database_suppress_answer(db, &e, now_ms, &first, err))
         return false;
-    if (first && a->site[0])
+    if (first && a->site[0] && !a->returned)
         suppress_brake_note(db->brake, e.tenant, a->site, e.address, now_ms);
     return true;
 }
@@ -113,5 +174,7 @@ bool last_answers_heed(struct database *db, const struct last_answer *a, int64_t
                        struct err *err)
 {
     bool may = false;
-    return count(db, a, &may, now_ms, err) && (!may || suppress(db, a, now_ms, err));
+    bool ok =
+        a->returned ? count_returned(db, a, &may, now_ms, err) : count(db, a, &may, now_ms, err);
+    return ok && (!may || suppress(db, a, now_ms, err));
 }

@@ -162,6 +162,7 @@ static bool heed_bounce(struct database *db, const struct came_back *c, const st
                                   .address = r->address,
                                   .site = r->site,
                                   .source = "return path",
+                                  .returned = true,
                                   .needed =
                                       suppress_after(&reply, &fate->judgement->answer, &sides),
                                   .suppress_ms = days * day_ms};

@@ -194,6 +194,20 @@ bool database_suppress_answer(struct database *db, const struct suppress_entry *
                                       &told, e->source, now_ms, err);
 }
 
+bool database_was_answered_today(struct database *db, const char *tenant, const char *address,
+                                 int64_t now_ms, bool *was_r, struct err *err)
+{
+    struct suppress_entry e = {.reason = SUPPRESS_BOUNCE};
+    struct answers was;
+    char form[ADDRESS_CANONICAL_MAX + 1];
+    span_put(span_of(tenant), e.tenant, sizeof(e.tenant));
+    address_same_form(address, form);
+    if (!find_answers(db, &e, form, now_ms, &was, err))
+        return false;
+    *was_r = was.count > 0 && !suppress_is_another_day(was.last_ms, now_ms);
+    return true;
+}
+
 static void bind_key(struct rows *s, const struct suppress_entry *e)
 {
     rows_text(s, 1, e->address);

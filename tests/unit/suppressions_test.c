@@ -4,6 +4,7 @@
 #include "table.h"
 
 #include "db.h"
+#include "last_answers.h"
 #include "store.h"
 #include "suppress_brake.h"
 #include "suppressions.h"
@@ -181,6 +182,60 @@ static void a_brake_forgets_what_is_undone(void **state)
     assert_true(store_run_alone(place, undone, NULL, &err));
 }
 
+static bool is_listed(struct database *db, const char *tenant, const char *address, int64_t now_ms, struct err *err)
+{
+    bool was = false;
+    assert_true(database_was_answered_today(db, tenant, address, now_ms, &was, err));
+    return was;
+}
+
+/* Says `count` times of "NAME0@far.test", "NAME1@far.test" … that there is no such mailbox, or (NULL) that all is well. */
+static void answers(struct database *db, const char *tenant, const char *name, unsigned count, bool returned, int64_t now_ms, struct err *err)
+{
+    for (unsigned i = 0; i < count; i++) {
+        char address[64];
+        snprintf(address, sizeof(address), "%s%u@far.test", name ? name : "well", i);
+        const struct last_answer a = {.tenant = tenant, .address = address, .site = "far.test", .source = "mx.far.test", .needed = 1,
+                                      .suppress_ms = name ? 30 * day_ms : 0, .returned = returned};
+        assert_true(last_answers_heed(db, &a, now_ms, err));
+    }
+}
+
+/* Whoever has got mail can say that it came back: that takes nothing off the list, and stops no refusal and no other tenant. */
+static bool apart(struct database *db, void *context, struct err *err)
+{
+    static const char *const tenants[] = {"eve", "bob", "carl"};
+    int64_t now_ms = 1000 * day_ms + AT_NOON * hour_ms;
+    (void)context;
+    for (size_t i = 0; i < COUNT_OF(tenants); i++) {
+        answers(db, tenants[i], NULL, 100, false, now_ms, err);
+        answers(db, tenants[i], "refused", 2, false, now_ms, err);
+        for (unsigned k = 0; k < 30; k++) /* one recipient counts once a day */
+            answers(db, tenants[i], "again", 1, true, now_ms + k, err);
+        answers(db, tenants[i], "back", 30, true, now_ms, err);
+        for (unsigned k = 0; k < 30; k++) {
+            char address[64];
+            snprintf(address, sizeof(address), "back%u@far.test", k);
+            assert_int_equal(is_listed(db, tenants[i], address, now_ms, err), k < 18); /* 19 with the one before */
+        }
+        assert_true(is_listed(db, tenants[i], "refused0@far.test", now_ms, err));
+        answers(db, tenants[i], "later", 2, false, now_ms, err);
+        assert_true(is_listed(db, tenants[i], "later1@far.test", now_ms, err));
+    }
+    answers(db, "eve", "accident", 30, false, now_ms, err); /* while refusals are held back, so is what comes back */
+    answers(db, "eve", "late", 1, true, now_ms + hour_ms / 12, err);
+    assert_false(is_listed(db, "eve", "late0@far.test", now_ms, err));
+    assert_true(is_listed(db, "eve", "back0@far.test", now_ms, err));
+    return true;
+}
+
+static void what_comes_back_counts_apart(void **state)
+{
+    struct err err = {0};
+    (void)state;
+    assert_true(store_run_alone(place, apart, NULL, &err));
+}
+
 static void what_must_be_said_twice(void **state)
 {
     struct err err = {0};
@@ -278,6 +333,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(answers_on_several_days, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_must_be_said_twice, set_up, tear_down), cmocka_unit_test_setup_teardown(a_brake_forgets_what_is_undone, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_comes_back_counts_apart, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_stop_of_all_mail, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_an_older_store_brings, set_up, tear_down),
     };
