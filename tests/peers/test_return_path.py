@@ -8,6 +8,7 @@ import threading
 import pytest
 
 from conftest import wait_for
+from mailhost import MailHost
 
 CONFIG = '''throttle = "off"
 domain "club.test" { return_path = "bounce.club.test" }
@@ -113,6 +114,32 @@ def test_it_is_the_same_at_each_try_and_the_report_goes_to_who_has_sent(relay, r
     assert len(tries) == 3 and len(set(tries)) == 1 and TOKEN.fullmatch(tries[0])
     wait_for(lambda: receiver.of("hello@club.test"), 60)
     assert receiver.of("hello@club.test") == [""]  # the report, by the null sender
+
+
+def test_success_is_told_here_and_only_failures_are_asked_for(relay_factory, dns, delivery_port):
+    """The hop's report of success would come to the return path, where it means nothing: who has asked for it heard of neither."""
+    def offers_dsn(line, _):
+        return "250-mailhost\r\n250 DSN" if line.startswith("EHLO") else None
+
+    dns.mail("dest.test", "mx.dest.test=127.0.0.1")
+    dns.mail("club.test", "mx.dest.test=127.0.0.1")
+    relay, host = relay_factory(CONFIG), MailHost(delivery_port, offers_dsn)
+    try:
+        relay.start()
+        with relay.client() as client:
+            client.mail("hello@club.test")
+            for recipient, notify in (("a@dest.test", " NOTIFY=SUCCESS,DELAY"), ("b@dest.test", " NOTIFY=NEVER"), ("c@dest.test", "")):
+                assert client.docmd(f"RCPT TO:<{recipient}>{notify}")[0] == 250
+            assert client.data("From: <hello@club.test>\r\nSubject: x\r\n\r\nhello\r\n")[0] == 250
+        (report,) = wait_for(lambda: host.reached("hello@club.test"), 60)
+        assert b"Action: relayed" in report.data and report.data.count(b"Final-Recipient:") == 1 and b"a@dest.test" in report.data
+        lines = {line for m in host.messages for line in m.connection.lines}
+        said = {line.split("<")[1].split(">")[0]: line.partition(">")[2] for line in lines if line.startswith("RCPT")}
+        assert said["a@dest.test"].startswith(" NOTIFY=FAILURE") and "SUCCESS" not in said["a@dest.test"], said
+        assert said["b@dest.test"].startswith(" NOTIFY=NEVER") and "NOTIFY" not in said["c@dest.test"], said
+        assert all("RET=HDRS" in line for line in lines if line.startswith("MAIL FROM:<b-"))
+    finally:
+        host.stop()
 
 
 def test_the_null_sender_stays_as_it_is(relay, receiver):

@@ -42,6 +42,7 @@ static bool is_told_of_delay(const struct attempt *p, size_t i)
 static enum store_report report_on(const struct attempt *p, size_t i, enum mail_state state)
 {
     unsigned notify = p->mail->envelope.rcpts[i].notify;
+    bool hop_tells = p->hop_dsn && !return_path_has(p->settings, p->mail, i);
     if (p->mail->envelope.sender[0] == '\0') /* RFC 5321 section 4.5.5: never for a notification */
         return STORE_REPORT_NONE;
     switch (state) {
@@ -50,7 +51,7 @@ static enum store_report report_on(const struct attempt *p, size_t i, enum mail_
     case MAIL_WAITING:
         return is_told_of_delay(p, i) ? STORE_REPORT_DELAYED : STORE_REPORT_NONE;
     case MAIL_DONE:
-        return (notify & NOTIFY_SUCCESS) && !p->hop_dsn ? STORE_REPORT_RELAYED : STORE_REPORT_NONE;
+        return (notify & NOTIFY_SUCCESS) && !hop_tells ? STORE_REPORT_RELAYED : STORE_REPORT_NONE;
     case MAIL_HELD:
         return STORE_REPORT_NONE;
     }

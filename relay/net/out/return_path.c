@@ -39,3 +39,18 @@ void return_path_make(const struct settings *settings, const struct mail *m, siz
     else
         returns_token_address(&settings->unsubscribe, &subject, domain_of(settings, m), sender_r);
 }
+
+unsigned return_path_notify(const struct settings *settings, const struct mail *m, size_t recipient)
+{
+    unsigned notify = m->envelope.rcpts[recipient].notify;
+    bool ours =
+        (notify & (NOTIFY_SUCCESS | NOTIFY_DELAY)) != 0 && return_path_has(settings, m, recipient);
+    return ours ? NOTIFY_FAILURE : notify;
+}
+
+enum envelope_return return_path_report(const struct settings *settings, const struct mail *m,
+                                        size_t recipient)
+{
+    bool ours = m->envelope.report == RETURN_UNSAID && return_path_has(settings, m, recipient);
+    return ours ? RETURN_HEADERS : m->envelope.report;
+}

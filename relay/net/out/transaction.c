@@ -97,9 +97,10 @@ static bool take_slice(struct transaction *s)
         if (said == COMPOSE_SAID) {
             s->texts[count] = envelope_text(buf_span(&text));
             s->slice[count] = i;
-            s->mail.rcpts[count] = (struct delivery_rcpt){.address = span_of(s->texts[count]),
-                                                          .original = span_of(e->rcpts[i].original),
-                                                          .notify = e->rcpts[i].notify};
+            s->mail.rcpts[count] =
+                (struct delivery_rcpt){.address = span_of(s->texts[count]),
+                                       .original = span_of(e->rcpts[i].original),
+                                       .notify = return_path_notify(p->settings, p->mail, i)};
             count++;
         } else if (said == COMPOSE_NEEDS_SMTPUTF8) {
             left = cannot_say(said, "recipient", "");
@@ -161,7 +162,7 @@ static void fill_mail(struct transaction *s)
     for (size_t i = 0; i < s->mail.count; i++)
         utf8 = utf8 || !span_is_ascii(s->mail.rcpts[i].address);
     s->mail.envelope_id = span_of(m->envelope.id);
-    s->mail.report = m->envelope.report;
+    s->mail.report = return_path_report(s->attempt->settings, m, s->slice[0]);
     s->mail.smtputf8 = utf8;
     s->mail.requiretls = m->tls_need == TLS_NEED_PASSED_ON;
     s->mail.body_8bit = !copy->conversion && (m->body_8bit || m->header_utf8);
