@@ -185,7 +185,7 @@ def test_what_is_forged_or_replayed_changes_nothing(back):
 
 
 def test_nothing_is_taken_for_others_and_all_hear_the_same(back):
-    b = back(DOMAIN + 'domain "shop.test" { return_path = "bounce.shop.test" }\n')
+    b = back('limits { size = "2M" }\n' + DOMAIN + 'domain "shop.test" { return_path = "bounce.shop.test" }\n')
     b.relay.add_domain("shop.test")
     id, token = b.sent()
     local = token.split("@")[0]
@@ -196,17 +196,26 @@ def test_nothing_is_taken_for_others_and_all_hear_the_same(back):
     assert said == {(550, b"5.1.1 No such address: only reports on mail that was sent are taken here")}
     with b.client() as client:
         code, offered = client.ehlo()
-        assert code == 250 and b"AUTH" not in offered and b"DSN" not in offered and b"SIZE 1048576" in offered
+        assert code == 250 and b"AUTH" not in offered and b"DSN" not in offered and b"SIZE 4194304" in offered
         assert client.docmd("AUTH PLAIN AGEAYg==")[0] == 502
-        assert client.mail("", ["SIZE=2000000"])[0] == 552
+        assert client.mail("", ["SIZE=4194305"])[0] == 552
         client.mail("anybody@else.test")
         assert client.rcpt(token)[0] == 250 and client.rcpt(token)[0] == 452
         assert client.data(PERSON)[0] == 550  # nobody reads it, and its sender hears that
         client.mail("")
         client.rcpt(token)
-        assert client.data("x: " + "y" * 500 + "\r\n\r\n" + ("z" * 900 + "\r\n") * 1200)[0] == 552
+        assert client.data("x: " + "y" * 500 + "\r\n\r\n" + ("z" * 900 + "\r\n") * 4700)[0] == 552
     assert b.kinds(id) == ["accepted", "delivered"] and not b.suppressed()
     assert len(b.host.messages) == 1 and b.relay.json("queue", "list") == []
+
+
+def test_a_bounce_with_all_of_a_large_message_is_taken(back):
+    """qmail, Domino and others return it whole: what is behind the first 256 KB is thrown away."""
+    b = back()
+    id, token = b.sent()
+    text = BOUNCE.format(token=token, recipient="bob@dest.test", **GONE).replace("--b--\n", "--b\nContent-Type: message/rfc822\n\nSubject: x\n\n")
+    assert b.bring(token, text + ("z" * 998 + "\n") * 20000 + "--b--\n")[1][0] == 250
+    assert b.kinds(id)[-1] == "returned" and b.suppressed() == {("bob@dest.test", "bounce")}
 
 
 def test_a_complaint_counts_by_our_address_in_it_and_spares_security_mail(back):

@@ -10,9 +10,16 @@
 #include <stdlib.h>
 
 enum { ROOM_FROM = 64 * 1024 }; /* less is soon sent */
-enum { RETURN_SIZE_MAX = 1024 * 1024, RETURN_MAILS_MAX = 100 };
+enum { RETURN_MORE = 1024 * 1024, RETURN_MAILS_MAX = 100 };
 
 static _Atomic uint64_t readings;
+
+/* The largest message that is sent, written anew for seven bits, and what is said of it: many
+ * servers return all of it. */
+static uint64_t returned_size(const struct config *c)
+{
+    return c->size_max + c->size_max / 2 + RETURN_MORE;
+}
 
 bool settings_read(const char *path, const struct opener *opener, struct settings **settings_r,
                    struct err *err)
@@ -40,7 +47,7 @@ bool settings_read(const char *path, const struct opener *opener, struct setting
     s->implicit = s->starttls;
     s->implicit.implicit_tls = true;
     s->returns = (struct submission_settings){.hostname = s->config->hostname,
-                                              .size_max = RETURN_SIZE_MAX,
+                                              .size_max = returned_size(s->config),
                                               .rcpt_max = 1,
                                               .mail_max = RETURN_MAILS_MAX,
                                               .limited = true,
