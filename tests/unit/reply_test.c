@@ -165,6 +165,32 @@ static void what_follows(void **state)
     }
 }
 
+/* How many recipients one message may have is no speed: who else is sent mail there waits for nothing. */
+static void what_bounds_one_message_slows_nobody(void **state)
+{
+    static const struct {
+        const char *text;
+        enum reply_about about;
+    } rows[] = {
+        {"452 4.5.3 Too many recipients", REPLY_MESSAGE},
+        {"452 4.5.3 Zeitgeist", REPLY_MESSAGE},
+        {"552 Too many recipients", REPLY_MESSAGE},
+        {"452 Too many recipients per message", REPLY_MESSAGE},
+        {"452 4.5.3 Error: too many recipients", REPLY_MESSAGE},
+        {"452 Maximum number of recipients exceeded", REPLY_MESSAGE},
+        {"452 4.5.3 Recipients limit exceeded", REPLY_MESSAGE},
+        {"451 4.7.1 Too many recipients this hour", REPLY_SOURCE},
+        {"452 4.5.3 You have sent to too many recipients", REPLY_SOURCE},
+        {"451 4.7.1 Too many connections", REPLY_SOURCE},
+        {"421 4.7.0 Too many messages, slow down", REPLY_SOURCE},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct reply_judgement j = judge(rows[i].text, REPLY_AT_RCPT, "");
+        EXPECT(j.category == REPLY_RATE_LIMITED && j.about == rows[i].about, rows[i].text);
+    }
+}
+
 /* One provider's words are not another's. */
 static void providers(void **state)
 {
@@ -256,6 +282,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_counts_as_a_word), cmocka_unit_test(patterns), cmocka_unit_test(stages),
+        cmocka_unit_test(what_bounds_one_message_slows_nobody),
         cmocka_unit_test(what_follows), cmocka_unit_test(providers), cmocka_unit_test(replies_are_read),
         cmocka_unit_test(names), cmocka_unit_test(wrong_rules_are_named), cmocka_unit_test(hostile_text_is_soon_read)};
     return cmocka_run_group_tests(tests, NULL, NULL);
