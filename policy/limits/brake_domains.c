@@ -3,8 +3,10 @@
  * a domain makes as many names below it as he likes, so that it is the last two labels that are
  * told apart there: that may take several owners for one, and never one for several.
  *
- * A new name takes the place of the one that least was heard of: so who has most of the answers is
- * there, however many others come between.
+ * A new name takes the place of the one that least was heard of, and its count (Space-Saving,
+ * Metwally et al., 2005): so whoever has more than one in BRAKE_TALLIES of the answers is there,
+ * however many others come between. It is counted among what is known: no name answers for what
+ * was said of another.
  */
 #include "brake_domains.h"
 
@@ -51,7 +53,7 @@ static struct brake_tally *find(struct brake_tally *all, const char *name, int64
         if (heard(&all[i], now_ms).answers < heard(least, now_ms).answers)
             least = &all[i];
     }
-    *least = (struct brake_tally){.began_ms = now_ms};
+    least->now.unknown = least->before.unknown = 0;
     memcpy(least->name, name, strlen(name) + 1);
     return least;
 }

@@ -144,6 +144,28 @@ static void a_domain_that_names_anothers_host_speaks_for_itself(void **state)
     assert_int_equal(answers_of("dora", "big", "dest.test", 1, true, &taken), 1);
 }
 
+/* The same, though mail to others that is taken comes between, as much as there is room for and more. */
+static void what_comes_between_hides_nobody(void **state)
+{
+    static const unsigned between[] = {2, 4, 8};
+    static const char *const tenants[] = {"eve", "amy"};
+    unsigned taken = 0;
+    (void)state;
+    for (unsigned row = 0; row < COUNT_OF(between); row++) {
+        char site[20];
+        snprintf(site, sizeof(site), "site%u", row);
+        for (unsigned i = 0; i < 40 * (between[row] + 1); i++)
+            for (unsigned t = 0; t < COUNT_OF(tenants); t++) {
+                char name[40];
+                bool evil = i % (between[row] + 1) == 0;
+                snprintf(name, sizeof(name), evil ? "evil.test" : "good%u.test", i % 97);
+                answers_of(tenants[t], site, name, 1, evil, &taken);
+                now_ms -= 100 - 1;
+            }
+        EXPECT(answers_of("bob", site, "dest.test", 3, true, &taken) == 3, site);
+    }
+}
+
 /* A provider's directory has failed, and with it all its customers' domains. */
 static void what_is_said_of_many_domains_is_said_of_all(void **state)
 {
@@ -227,6 +249,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_tenants_bad_list_is_its_own, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_two_meet_is_the_sites, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_domain_that_names_anothers_host_speaks_for_itself, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_comes_between_hides_nobody, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_said_of_many_domains_is_said_of_all, set_up, tear_down),
         cmocka_unit_test_setup_teardown(it_begins_and_ends_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_old_stays, set_up, tear_down),
