@@ -34,7 +34,7 @@ static bool read_mailbox(const struct tlsrpt_rua *rua, struct place *place)
     address_counted_as(place->mailbox, place->counted);
     bool parsed = address_parse(span_of(place->mailbox), &to);
     if (!parsed || !address_domain_ascii(to.domain, place->host))
-        place->host[0] = '\0'; /* it is refused when its mail is made */
+        place->host[0] = '\0';                 /* it is refused when its mail is made */
     return !parsed || !address_is_routed(&to); /* one mailbox would have many such */
 }
 

@@ -14,8 +14,8 @@ bool return_path_has(const struct settings *settings, const struct mail *mail, s
 void return_path_make(const struct settings *settings, const struct mail *mail, size_t recipient,
                       char sender_r[ADDRESS_MAX + 1]);
 /* What is said at RCPT of reports (RFC 3461 section 4.1): with a return path of its own, of failures
- * only. Reports of success would come there, and not to who has asked for them: so that is reported
- * as for a hop without DSN (section 5.2.2), and delays as for any. */
+ * only. Reports of success would come there, and not to who has asked for them: so that is
+ * reported as for a hop without DSN (section 5.2.2), and delays as for any. */
 unsigned return_path_notify(const struct settings *settings, const struct mail *mail,
                             size_t recipient);
 /* And at MAIL of what comes back (section 4.3): the header is enough, if nobody has said. */

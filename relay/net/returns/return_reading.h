@@ -28,8 +28,8 @@ struct return_answer {
 
 typedef void return_reading_on_done(void *context, const struct return_answer *answer);
 
-/* Takes the bytes of `message`, which came from `peer`, and reads it when its turn has come. `settings` are
- * held until `done` is called, on this thread and never from inside. */
+/* Takes the bytes of `message`, which came from `peer`, and reads it when its turn has come.
+ * `settings` are held until `done` is called, on this thread and never from inside. */
 void return_reading_start(struct return_sessions *home, struct settings *settings,
                           const struct return_target *target, const char *peer, struct buf *message,
                           return_reading_on_done *done, void *context);
