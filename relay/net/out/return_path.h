@@ -13,7 +13,7 @@ bool return_path_has(const struct settings *settings, const struct mail *mail, s
 /* What is said at MAIL for one recipient; the sender as it is, where it has none of its own. */
 void return_path_make(const struct settings *settings, const struct mail *mail, size_t recipient,
                       char sender_r[ADDRESS_MAX + 1]);
-/* What is said at RCPT of reports (RFC 3461 section 4.1): with a return path of its own, of failures
+/* What is said at RCPT of reports (RFC 3461 section 4.1): with a return path, of failures
  * only. Reports of success would come there, and not to who has asked for them: so that is
  * reported as for a hop without DSN (section 5.2.2), and delays as for any. */
 unsigned return_path_notify(const struct settings *settings, const struct mail *mail,
