@@ -113,6 +113,7 @@ static const struct mark automatic[] = {{"Auto-Submitted", ""},
                                         {"X-Precedence", "auto_reply"},
                                         {"Preference", "auto_reply"}};
 static const struct mark generated = {"Auto-Submitted", "auto-generated"};
+static const struct mark answered = {"Auto-Submitted", "auto-replied"};
 static const struct mark in_bulk[] = {{"Precedence", "bulk"}, {"Precedence", "junk"}};
 static const struct mark lists[] = {{"List-Id", ""},     {"List-Unsubscribe", ""},
                                     {"List-Post", ""},   {"X-Mailing-List", ""},
@@ -190,6 +191,16 @@ static bool begins_with_failure(const struct returns_lines *lines)
     return false;
 }
 
+/* Somebody is away, and says whom to ask, or what does not exist any more: from the null sender, as
+ * a bounce, but not by what delivers mail, and not with a bounce's subject. */
+static bool is_away(const struct looked_at *l)
+{
+    struct span header = l->parts->header;
+    struct span subject = buf_span(&l->subject);
+    return is_answer(subject) || returns_phrase_in(RETURNS_PHRASE_AUTO_SUBJECT, subject) ||
+           has_mark(header, &answered);
+}
+
 static bool is_bounce(const struct looked_at *l)
 {
     struct field f;
@@ -200,9 +211,8 @@ static bool is_bounce(const struct looked_at *l)
                 returns_phrase_in(RETURNS_PHRASE_DELAY, buf_span(&l->text));
     if (message_find(l->parts->header, SPAN("X-Failed-Recipients"), 0, &f))
         return true;
-    if (l->null_sender && !delivers && !told &&
-        (is_answer(subject) || returns_phrase_in(RETURNS_PHRASE_AUTO_SUBJECT, subject)))
-        return false; /* somebody is away, and says whom to ask, or what does not exist any more */
+    if (l->null_sender && !delivers && !told && is_away(l))
+        return false;
     if (l->null_sender)
         return said || (delivers && (told || quotes_reply(l->lines)));
     if (delivers)

@@ -135,6 +135,17 @@ static void the_envelope_says_who_has_sent_it(void **state)
     }
 }
 
+/* Dovecot's vacation, from the null sender as its answers are: whatever it says, nobody is suppressed for being away. */
+static void who_is_away_is_no_bounce(void **state)
+{
+    static const char message[] = "From: <bob@dest.example>\nTo: <us@club.example>\nSubject: Away\nAuto-Submitted: auto-replied (vacation)\n\n"
+                                  "I am away until Monday. 550 5.1.1 No such user: bob@dest.example\n";
+    (void)state;
+    assert_true(returns_read(span_of(message), RETURNS_SENDER_NULL, r));
+    assert_int_equal(r->kind, RETURNS_AUTO_REPLY);
+    assert_int_equal(r->recipient_count, 0);
+}
+
 /* Each of these once took, or would take, a time that grows with the square of its length. */
 static void no_text_is_dear(void **state)
 {
@@ -326,6 +337,7 @@ int main(void)
         cmocka_unit_test(never_in_an_attached_message),
         cmocka_unit_test(bounded),
         cmocka_unit_test(the_envelope_says_who_has_sent_it),
+        cmocka_unit_test(who_is_away_is_no_bounce),
         cmocka_unit_test(no_text_is_dear),
         cmocka_unit_test(kinds_in_order),
         cmocka_unit_test(subjects_in_charsets),
