@@ -9,17 +9,15 @@
 #include "returns_token.h"
 
 enum came_back_result {
-    CAME_BACK_UNKNOWN, /* no message of that domain has such a recipient (any more) */
+    CAME_BACK_UNKNOWN, /* no message has such a recipient (any more) */
     CAME_BACK_NOTHING, /* nothing follows */
     CAME_BACK_AGAIN,   /* it was told before: nothing follows */
     CAME_BACK_NOTED
 };
 
 struct came_back {
-    struct returns_subject subject; /* opened with a key of ours */
-    char
-        author[ADDRESS_DOMAIN_MAX + 1]; /* whose return path it came to: a token names no other's */
-    char sender[ADDRESS_MAX + 1];       /* as was said at MAIL */
+    struct returns_subject subject; /* opened with a key of ours, and for the domain that it had */
+    char sender[ADDRESS_MAX + 1];   /* as was said at MAIL */
     struct returns_claims claims;
     /* Who we are, and for how long a mailbox that is not there is suppressed. Borrowed. */
     const char *hostname;
@@ -34,7 +32,7 @@ struct came_back {
 };
 
 /* Is there such a recipient, whose time is not over? `context` is a struct came_back, of which
- * subject and author are said, and `result` is set. Reads only. */
+ * the subject is said, and `result` is set. Reads only. */
 MUST_CHECK bool database_awaits_return(struct database *db, void *context, struct err *err);
 /* In the store's transaction; `context` is a struct came_back. Each kind of event counts once for a
  * recipient of a message. A bounce suppresses by the rules of replies, a complaint all but security

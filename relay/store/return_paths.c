@@ -55,7 +55,7 @@ bool return_paths_sweep(struct database *db, int64_t now_ms)
 struct recipient {
     bool found;
     char address[ADDRESS_MAX + 1], tenant[64], stream[64], credential[ADDRESS_MAX + 1];
-    char sender[ADDRESS_MAX + 1], site[64];
+    char sender[ADDRESS_MAX + 1], site[64], author[ADDRESS_DOMAIN_MAX + 1];
     unsigned told;
 };
 
@@ -63,8 +63,8 @@ static bool look(struct database *db, const struct came_back *c, struct recipien
                  struct err *err)
 {
     const struct returns_subject *of = &c->subject;
-    struct rows *s = ROWS(db, SQL_RETURN_PATH, INT(of->message), INT(of->number), TEXT(c->author),
-                          INT(clock_now_ms() / day_ms));
+    struct rows *s =
+        ROWS(db, SQL_RETURN_PATH, INT(of->message), INT(of->number), INT(clock_now_ms() / day_ms));
     *r = (struct recipient){0};
     while (rows_next(db, s, err)) {
         r->found = true;
@@ -75,6 +75,7 @@ static bool look(struct database *db, const struct came_back *c, struct recipien
         rows_copy_text(s, 4, r->sender, sizeof(r->sender));
         rows_copy_text(s, 5, r->site, sizeof(r->site));
         r->told = (unsigned)rows_get_int(s, 6);
+        rows_copy_text(s, 7, r->author, sizeof(r->author));
     }
     return err->kind == ERR_NONE;
 }
@@ -83,10 +84,9 @@ static bool look(struct database *db, const struct came_back *c, struct recipien
 static bool is_soon(struct database *db, const struct came_back *c, bool *soon_r, struct err *err)
 {
     int64_t one = 0;
-    bool ok = rows_run_int(db,
-                           ROWS(db, SQL_RETURN_PATH_SOON, INT(c->subject.message),
-                                INT(c->subject.number), TEXT(c->author)),
-                           &one, err);
+    bool ok = rows_run_int(
+        db, ROWS(db, SQL_RETURN_PATH_SOON, INT(c->subject.message), INT(c->subject.number)), &one,
+        err);
     *soon_r = one != 0;
     return ok;
 }
@@ -148,7 +148,7 @@ static bool heed_bounce(struct database *db, const struct came_back *c, const st
                         const struct returns_fate *fate, int64_t now_ms, struct err *err)
 {
     const struct suppress_sides sides = {.sender = span_of(c->sender),
-                                         .from_domain = span_of(c->author),
+                                         .from_domain = span_of(r->author),
                                          .hostname = span_of(c->hostname),
                                          .recipient = span_of(r->address),
                                          .ips = c->ips,

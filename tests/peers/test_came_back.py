@@ -218,6 +218,20 @@ def test_a_bounce_with_all_of_a_large_message_is_taken(back):
     assert b.kinds(id)[-1] == "returned" and b.suppressed() == {("bob@dest.test", "bounce")}
 
 
+def test_an_address_outlives_the_setting_that_made_it(back):
+    b = back()
+    (id, token), (other, theirs) = b.sent(), b.sent("amy@dest.test")
+    text = b.relay.config.read_text()
+    for setting, message, to, address in (('domain "club.test" { return_path = "back.club.test" }\n', id, "bob@dest.test", token),
+                                          ('domain "club.test" { }\n', other, "amy@dest.test", theirs)):
+        assert DOMAIN in text
+        b.relay.config.write_text(text.replace(DOMAIN, setting))
+        b.relay.reload()
+        assert b.bring("fbl@bounce.club.test", PERSON)[0][0] == 550 and b.bounce(forged(address), to)[0] == 550
+        assert b.bounce(address, to) == (250, 250)
+        assert b.kinds(message)[-1] == "returned"
+
+
 def test_a_complaint_counts_by_our_address_in_it_and_spares_security_mail(back):
     b = back('stream "login" { class = "security" }\n' + DOMAIN)
     id, token = b.sent()

@@ -28,7 +28,7 @@ bool preflight_makes_links(const struct config *c)
     for (size_t i = 0; i < c->domain_count; i++)
         if (c->domains[i].return_path[0])
             return true;
-    return false;
+    return c->takes_returns; /* by addresses that were made before */
 }
 
 /* A file that is used later only, when nobody looks. */

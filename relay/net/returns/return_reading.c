@@ -96,7 +96,6 @@ static void write_down(struct return_reading *r)
     const struct config *c = r->settings->config;
     struct came_back *b = &r->came_back;
     b->subject = r->target.subject;
-    memcpy(b->author, r->target.author, sizeof(b->author));
     memcpy(b->sender, r->target.address, sizeof(b->sender));
     b->hostname = c->hostname;
     b->ips = c->public_ips;

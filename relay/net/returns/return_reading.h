@@ -13,7 +13,7 @@ struct return_target {
     bool of_complaints;
     enum returns_sender sender; /* from whom */
     char address[ADDRESS_MAX + 1];
-    char domain[256], author[ADDRESS_DOMAIN_MAX + 1]; /* a return path, and whose it is */
+    char domain[256]; /* of the address */
 };
 
 struct return_answer {

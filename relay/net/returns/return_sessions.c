@@ -80,7 +80,8 @@ static const struct config_domain *domain_at(const struct config *c, struct span
     return NULL;
 }
 
-/* The last recipient that was named; false: whatever it is, it is none of ours. */
+/* The last recipient that was named; false: whatever it is, it is none of ours. One that we have
+ * made stays good although its domain has another return path now, or none. */
 static bool find_target(const struct return_session *v, struct return_target *t)
 {
     const struct envelope *e = &v->submission.envelope;
@@ -89,13 +90,10 @@ static bool find_target(const struct return_session *v, struct return_target *t)
     struct span local = span_take(&domain, '@');
     bool opened = returns_token_open(&v->settings->unsubscribe, whole, &t->subject);
     const struct config_domain *d = domain_at(v->settings->config, domain);
-    if (!d)
-        return false;
     span_put(whole, t->address, sizeof(t->address));
-    span_put(span_of(d->name), t->author, sizeof(t->author));
-    span_put(span_of(d->return_path), t->domain, sizeof(t->domain));
+    span_put(domain, t->domain, sizeof(t->domain));
     t->sender = e->sender[0] ? RETURNS_SENDER_SOMEBODY : RETURNS_SENDER_NULL;
-    t->of_complaints = d->feedback_loop && span_equal_nocase(local, SPAN("fbl"));
+    t->of_complaints = d && d->feedback_loop && span_equal_nocase(local, SPAN("fbl"));
     return t->of_complaints || opened;
 }
 
@@ -141,7 +139,6 @@ static void look(struct return_session *v)
 {
     struct came_back *c = xcalloc(1, sizeof(*c));
     c->subject = v->target.subject;
-    memcpy(c->author, v->target.author, sizeof(c->author));
     set_asking(v, true);
     worker_ask_reader(v->home->worker, NULL, store_read(database_awaits_return, c), on_looked, v);
 }

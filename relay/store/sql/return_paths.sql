@@ -13,13 +13,12 @@ WHERE r.message = ?1
 ON CONFLICT DO UPDATE SET site = excluded.site;
 
 -- :name RETURN_PATH
--- ?3 is the domain at whose return path something came, ?4 the day on which it did.
-SELECT address, tenant, stream, credential, sender, site, told
+-- ?3 is the day on which something came.
+SELECT address, tenant, stream, credential, sender, site, told, author
 FROM return_path
 WHERE message = ?1
   AND number = ?2
-  AND author = ?3
-  AND until >= ?4;
+  AND until >= ?3;
 
 -- :name RETURN_PATH_SOON
 -- One that is not settled yet.
@@ -28,7 +27,6 @@ FROM recipient r
 JOIN message m ON m.id = r.message
 WHERE r.message = ?1
   AND r.number = ?2
-  AND m.from_domain = ?3
   AND m.protocol <> '';
 
 -- :name RETURN_PATH_TOLD
