@@ -20,18 +20,32 @@
 #include <stdio.h>
 #include <string.h>
 
-/* A row, and for twice as long as an event. */
-enum { SHARE_BYTES = 400 };
 enum { DOMAIN_DAYS = 30 }; /* a domain that does not exist may be back */
 
 static const int64_t day_ms = INT64_C(24) * 3600 * 1000;
 
-bool return_paths_keep(struct database *db, const struct store_outcome *o, const char *tenant,
-                       int64_t now_ms, struct err *err)
+/* Counted with what it takes of the disk, for as long as it lives, which is longer than events. */
+static bool add_row(struct database *db, const struct returns_subject *of, const char *site,
+                    int64_t now_ms, struct err *err)
 {
-    shares_add_event(&db->shares, tenant, SHARE_BYTES, now_ms);
-    return rows_run(
-        db, ROWS(db, SQL_RETURN_PATH_ADD, INT(o->message), INT(o->number), TEXT(o->site)), err);
+    int64_t bytes = 0;
+    char tenant[64] = "";
+    struct rows *s = ROWS(db, SQL_RETURN_PATH_ADD, INT(of->message), INT(of->number), TEXT(site),
+                          INT(now_ms / day_ms), INT(SHARES_DAYS));
+    while (rows_next(db, s, err)) {
+        bytes = rows_get_int(s, 0);
+        rows_copy_text(s, 1, tenant, sizeof(tenant));
+    }
+    if (err->kind == ERR_NONE && bytes > 0)
+        shares_add_event(&db->shares, tenant, bytes, now_ms);
+    return err->kind == ERR_NONE;
+}
+
+bool return_paths_keep(struct database *db, const struct store_outcome *o, int64_t now_ms,
+                       struct err *err)
+{
+    const struct returns_subject of = {.message = o->message, .number = o->number};
+    return add_row(db, &of, o->site, now_ms, err);
 }
 
 bool return_paths_sweep(struct database *db, int64_t now_ms)
@@ -105,15 +119,12 @@ bool database_awaits_return(struct database *db, void *context, struct err *err)
 static bool find(struct database *db, const struct came_back *c, struct recipient *r,
                  struct err *err)
 {
-    const struct returns_subject *of = &c->subject;
     bool soon = false;
     if (!look(db, c, r, err) || (!r->found && !is_soon(db, c, &soon, err)))
         return false;
     if (!soon)
         return true;
-    return rows_run(db, ROWS(db, SQL_RETURN_PATH_ADD, INT(of->message), INT(of->number), TEXT("")),
-                    err) &&
-           look(db, c, r, err);
+    return add_row(db, &c->subject, "", clock_now_ms(), err) && look(db, c, r, err);
 }
 
 static bool note(struct database *db, const struct came_back *c, const struct recipient *r,

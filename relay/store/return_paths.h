@@ -8,7 +8,7 @@
 /* It is delivered: what comes back is taken for fourteen days after the message would have been
  * given up. */
 MUST_CHECK bool return_paths_keep(struct database *db, const struct store_outcome *outcome,
-                                  const char *tenant, int64_t now_ms, struct err *err);
+                                  int64_t now_ms, struct err *err);
 /* Forget some of those whose day is over. True: there may be more of them. */
 bool return_paths_sweep(struct database *db, int64_t now_ms);
 

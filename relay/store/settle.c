@@ -120,6 +120,6 @@ bool rows_settle(struct database *db, struct store_outcome *o, int64_t now_ms, s
     return rows_event(db, &event, err) &&
            (!r.tls_report || tlsrpt_rows_settle(db, o, now_ms, err)) &&
            (o->report == STORE_REPORT_NONE || report_rows_owe(db, o, now_ms, err)) &&
-           (!o->returnable || return_paths_keep(db, o, r.due.tenant, now_ms, err)) &&
+           (!o->returnable || return_paths_keep(db, o, now_ms, err)) &&
            heed(db, o, &r, now_ms, err);
 }

@@ -2,7 +2,8 @@
 -- found by their primary key only; there is no other index, as each commit would have to write it.
 
 -- :name RETURN_PATH_ADD
--- Of a message that is still there, until fourteen days after it expires; ?3 is known when it is delivered.
+-- Of a message that is still there, until fourteen days after it expires; ?3 is known when it is delivered. Returns what is
+-- counted: shares count it for ?5 days from today, ?4; so, as it lives longer, it is that many times its size.
 INSERT INTO return_path(message, number, until, address, tenant, stream, credential, sender, author, site, told)
 SELECT r.message, r.number, m.expires / 86400000 + 14, r.address, m.tenant, m.stream, m.credential, m.sender,
   m.from_domain, ?3, 0
@@ -10,7 +11,9 @@ FROM recipient r
 JOIN message m ON m.id = r.message
 WHERE r.message = ?1
   AND r.number = ?2
-ON CONFLICT DO UPDATE SET site = excluded.site;
+ON CONFLICT DO UPDATE SET site = excluded.site
+RETURNING (60 + length(CAST(address || tenant || stream || credential || sender || author || site AS BLOB)))
+  * max(until + 1 - ?4, ?5) / ?5, tenant;
 
 -- :name RETURN_PATH
 -- ?3 is the day on which something came.
