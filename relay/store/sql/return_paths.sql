@@ -2,8 +2,8 @@
 -- found by their primary key only; there is no other index, as each commit would have to write it.
 
 -- :name RETURN_PATH_ADD
--- Of a message that is still there, until fourteen days after it expires; ?3 is known when it is delivered. Returns what is
--- counted: shares count it for ?5 days from today, ?4; so, as it lives longer, it is that many times its size.
+-- Of a message that is still there, until fourteen days after it expires; ?3 is known when it is delivered. Returns
+-- what is counted: shares count it for ?5 days from today, ?4; as it lives longer, it is so many times its size.
 INSERT INTO return_path(message, number, until, address, tenant, stream, credential, sender, author, site, told)
 SELECT r.message, r.number, m.expires / 86400000 + 14, r.address, m.tenant, m.stream, m.credential, m.sender,
   m.from_domain, ?3, 0
