@@ -141,7 +141,7 @@ void dispatch_closed(struct dispatch *d, uint64_t connection);
 void dispatch_mail_taken(struct dispatch *d, uint64_t connection, const char *sender);
 MUST_CHECK bool dispatch_turned_away(struct dispatch *d, uint64_t connection, const char *sender,
                                      enum queue_refusal what, const char *why);
-MUST_CHECK bool dispatch_is_urgent_next(struct dispatch *d, uint64_t connection);
+MUST_CHECK bool dispatch_rest_waits(struct dispatch *d, uint64_t connection);
 
 /* All of it is recorded, but for those who go again at once: `left` beside attempt->numbers; NULL:
  * nobody. */

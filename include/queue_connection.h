@@ -110,9 +110,10 @@ MUST_CHECK bool queue_turned_away(struct queue *q, uint64_t connection, enum que
                                   const char *why, int64_t now_ms);
 
 /* Between two transactions of its attempt: does mail of class security wait for this connection, or
- * for its place? Then the recipients that are left wait no longer here: queue_message_done(), and
- * queue_settled() with their `due_ms` now. */
-MUST_CHECK bool queue_is_urgent_next(struct queue *q, uint64_t connection, int64_t now_ms);
+ * for its place, or has the next transaction, which is a message to the server, to wait as that
+ * takes so many a minute? Then the recipients that are left wait no longer here:
+ * queue_message_done(), and queue_settled() with their `due_ms` now. */
+MUST_CHECK bool queue_rest_waits(struct queue *q, uint64_t connection, int64_t now_ms);
 
 enum queue_failure {
     QUEUE_FAIL_CONNECT,    /* no host could be reached, or greeted, or secured, or let us log in */

@@ -376,10 +376,14 @@ enum queue_next queue_message_done(struct queue *q, uint64_t connection, enum qu
     return next;
 }
 
-bool queue_is_urgent_next(struct queue *q, uint64_t connection, int64_t now_ms)
+bool queue_rest_waits(struct queue *q, uint64_t connection, int64_t now_ms)
 {
     const struct connection *c = connection_find(q, connection);
-    return c && c->state == CONNECTION_BUSY && boundary_is_urgent(q, c, now_ms);
+    if (!c || c->state != CONNECTION_BUSY)
+        return false;
+    bool spaced = c->carries && !c->urgent &&
+                  spacing_next_ms(&c->lane->destination->spacing, now_ms) > now_ms;
+    return spaced || boundary_is_urgent(q, c, now_ms);
 }
 
 bool queue_connection_failed(struct queue *q, uint64_t connection, enum queue_failure how,

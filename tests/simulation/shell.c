@@ -267,7 +267,7 @@ void spoken(struct connection *c)
         return;
     }
     /* As if each recipient had a transaction of his own. */
-    bool part = a->count > 1 && queue_is_urgent_next(sim.queue, c->id, sim.now_ms);
+    bool part = a->count > 1 && queue_rest_waits(sim.queue, c->id, sim.now_ms);
     settle_later(a, world_random(w, 100) >= w->defers, part);
     note_end(c);
     c->attempt = NULL;

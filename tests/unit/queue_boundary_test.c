@@ -5,6 +5,7 @@
 
 #include "queue.h"
 #include "queue_connection.h"
+#include "queue_moves.h"
 
 enum { LONG_MS = 1 << 30 };
 
@@ -70,7 +71,7 @@ static void a_code_that_needs_the_connection_is_urgent(void **state)
         struct queue *q = queue_new(&settings, 1000);
         add(q, 1, "one.test", rows[i].first);
         uint64_t connection = go_on(q, rows[i].limit, 0);
-        EXPECT(connection != 0 && !queue_is_urgent_next(q, connection, 1000), rows[i].label);
+        EXPECT(connection != 0 && !queue_rest_waits(q, connection, 1000), rows[i].label);
         add(q, 2, rows[i].code_to, rows[i].next);
         if (strcmp(rows[i].code_to, "one.test") != 0) { /* it is asked for; nothing is decided after the answer */
             struct queue_decision d;
@@ -79,15 +80,37 @@ static void a_code_that_needs_the_connection_is_urgent(void **state)
         }
         if (rows[i].capacity == 1) /* nothing can open, but what waits for capacity stands in line */
             go_on(q, rows[i].limit, connection);
-        EXPECT(queue_is_urgent_next(q, connection, 1000) == rows[i].urgent, rows[i].label);
+        EXPECT(queue_rest_waits(q, connection, 1000) == rows[i].urgent, rows[i].label);
         queue_pause(q, true, 1000);
-        EXPECT(!queue_is_urgent_next(q, connection, 1000), rows[i].label);
+        EXPECT(!queue_rest_waits(q, connection, 1000), rows[i].label);
+        queue_free(q);
+    }
+}
+
+/* Each transaction is a message to the server: while that takes so many a minute the rest waits for its turn. */
+static void the_rest_waits_where_messages_are_spaced(void **state)
+{
+    static const enum stream_class classes[] = {STREAM_DIGEST, STREAM_SECURITY};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(classes); i++) {
+        const struct queue_settings settings = {.connections = 40};
+        struct queue *q = queue_new(&settings, 1000);
+        add(q, 1, "one.test", classes[i]);
+        uint64_t connection = go_on(q, 20, 0);
+        EXPECT(!queue_rest_waits(q, connection, 1000), "as many as there are");
+        struct spacing *s = &connection_find(q, connection)->lane->destination->spacing;
+        s->level = 10;
+        s->refused_ms = 1000;
+        spacing_goes(s, 1000);
+        EXPECT(queue_rest_waits(q, connection, 1000) == (i == 0), "class security does not ask");
+        EXPECT(!queue_rest_waits(q, connection, 1000 + 6000), "a tenth of a minute");
         queue_free(q);
     }
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(a_code_that_needs_the_connection_is_urgent)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(a_code_that_needs_the_connection_is_urgent),
+                                       cmocka_unit_test(the_rest_waits_where_messages_are_spaced)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -166,7 +166,7 @@ static void a_busy_one_does_not_go_on_with_mail_that_rests(void **state)
         EXPECT(!of(&s, "eve"), "nothing is opened for it");
         for (unsigned n = 0; n < 12; n++) {
             add(&s, "bob", STREAM_CONFIRMATION);
-            EXPECT(!queue_is_urgent_next(s.queue, of(&s, "bob")->connection, s.now_ms),
+            EXPECT(!queue_rest_waits(s.queue, of(&s, "bob")->connection, s.now_ms),
                    "his recipients are not left for it");
             is_done(&s, "bob");
             EXPECT(of(&s, "bob") && !of(&s, "eve"), stream_class_name(classes[i]));

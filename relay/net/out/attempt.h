@@ -153,7 +153,8 @@ void domain_policy_prefetch(struct deliveries *home, const struct config_route *
 
 /* Between two transactions: record who has got it, while the others are still to be asked (C3). */
 void attempt_record(struct attempt *p);
-/* So many of them are not on disk yet that nobody else should get it before they are. */
+/* So many of them are not on disk yet that nobody else should get it before they are, or one has
+ * heard that there are too many. */
 bool attempt_is_behind(const struct attempt *p);
 /* What its server has said of how fast it takes mail; before attempt_settle(). `reply_r`: with
  * QUEUE_TOO_FAST how it said so, borrowed; else NULL. */

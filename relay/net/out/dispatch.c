@@ -196,10 +196,10 @@ bool dispatch_turned_away(struct dispatch *d, uint64_t connection, const char *s
     return untried;
 }
 
-bool dispatch_is_urgent_next(struct dispatch *d, uint64_t connection)
+bool dispatch_rest_waits(struct dispatch *d, uint64_t connection)
 {
     int64_t now_ms = dispatch_begin(d);
-    bool urgent = queue_is_urgent_next(d->queue, connection, now_ms);
+    bool urgent = queue_rest_waits(d->queue, connection, now_ms);
     pthread_mutex_unlock(&d->mutex); /* a question, after which nothing is to be decided */
     return urgent;
 }

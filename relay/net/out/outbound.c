@@ -165,7 +165,7 @@ static void end_message(struct outbound *c)
         attempt_done(c);
     } else if (attempt_has_answer(c->attempt) &&
                (attempt_is_behind(c->attempt) ||
-                dispatch_is_urgent_next(c->home->shared->dispatch, c->number))) {
+                dispatch_rest_waits(c->home->shared->dispatch, c->number))) {
         attempt_leave_rest(c->attempt);
         attempt_done(c);
     } else {

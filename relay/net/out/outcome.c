@@ -412,10 +412,11 @@ void attempt_record(struct attempt *p)
 
 bool attempt_is_behind(const struct attempt *p)
 {
+    const struct verdict *reply;
     size_t unrecorded = p->recording;
     for (size_t i = 0; p->recording > 0 && i < p->mail->envelope.count; i++)
         unrecorded += is_to_be_recorded(p, i);
-    return unrecorded >= UNRECORDED_MAX;
+    return unrecorded >= UNRECORDED_MAX || attempt_spoken(p, &reply) == QUEUE_TOO_FAST;
 }
 
 /* ---- all of it ---- */
