@@ -8,7 +8,7 @@
 
 struct queue_speed {
     const char *destination;
-    const char *tenant, *why; /* whose mail was refused last, and with which reply; "" */
+    const char *tenant, *why; /* whose it is ("": of all), and with which reply it was refused */
     double level;             /* messages a minute; 0: it is forgotten, and nothing else counts */
     double good, bad, before; /* levels: taken, refused, and had before it takes nothing; or 0 */
     bool closed;              /* nothing is taken */
@@ -18,9 +18,12 @@ struct queue_speed {
 /* Has any changed since it was taken? */
 bool queue_speeds_changed(const struct queue *q);
 /* Those that have, 200 at most: the others the next time. What is borrowed is so for the call. It
- * looks at each destination, and for each of those at each tenant. */
+ * looks at each destination. */
 typedef void queue_on_speed(void *context, const struct queue_speed *speed);
 void queue_take_speeds(struct queue *q, queue_on_speed *on_speed, void *context, int64_t now_ms);
+
+/* What was taken of that destination has not been kept: it is taken once more. */
+void queue_speed_unkept(struct queue *q, const char *destination);
 
 /* As it was before a restart; no mail need have led there. Values that no queue has given are
  * brought into their bounds; one that would be forgotten by now does nothing. */

@@ -117,6 +117,7 @@ static void free_destination(struct queue *q, struct destination *d)
     CHECK(!d->dirty);
     free(d->why);
     free(d->ordered_why);
+    free(d->fast_name);
     free(d->fast_why);
     free(d->fast_said);
     free(d->hosts);

@@ -28,22 +28,12 @@ bool queue_speeds_changed(const struct queue *q)
     return q->speeds_changed;
 }
 
-static const char *tenant_name(const struct queue *q, uint64_t id)
+static struct queue_speed describe(const struct destination *d, int64_t now_ms)
 {
-    size_t at = 0;
-    for (const struct tenant *t = pointer_table_next(&q->tenants, &at); t;
-         t = pointer_table_next(&q->tenants, &at))
-        if (t->id == id)
-            return t->name;
-    return "";
-}
-
-static struct queue_speed describe(const struct queue *q, const struct destination *d,
-                                   int64_t now_ms)
-{
+    bool shared = speed_is_shared(d, now_ms);
     const struct spacing *s = &d->spacing;
     return (struct queue_speed){.destination = d->name,
-                                .tenant = tenant_name(q, d->fast_tenant),
+                                .tenant = d->fast_name && !shared ? d->fast_name : "",
                                 .why = d->fast_why ? d->fast_why : "",
                                 .level = spacing_is_on(s, now_ms) ? s->level : 0,
                                 .good = s->good,
@@ -68,10 +58,17 @@ void queue_take_speeds(struct queue *q, queue_on_speed *on_speed, void *context,
             q->speeds_changed = true;
             return;
         }
-        struct queue_speed speed = describe(q, d, now_ms);
+        struct queue_speed speed = describe(d, now_ms);
         d->speed_changed = false;
         on_speed(context, &speed);
     }
+}
+
+void queue_speed_unkept(struct queue *q, const char *destination)
+{
+    struct destination *d = destination_find(q, destination);
+    if (d)
+        speed_changed(q, d);
 }
 
 void queue_restore_speed(struct queue *q, const struct queue_speed *speed, int64_t now_ms)
@@ -88,6 +85,7 @@ void queue_restore_speed(struct queue *q, const struct queue_speed *speed, int64
     struct destination *d = destination_keep(q, speed->destination);
     speed_forget(q, d);
     d->spacing = s;
+    speed_is_of(d, speed->tenant, now_ms);
     d->fast_why = xstrdup(speed->why);
     d->fast_since_ms = speed->since_ms;
 }

@@ -110,14 +110,15 @@ struct destination {
     struct kept_item unused;                     /* queue.unused_destinations: it has no lane */
     struct provider *provider;                   /* NULL: none */
     struct window window;
-    struct spacing spacing; /* of what was said to recipients and content */
-    uint64_t fast_tenant;   /* whose mail was refused last as too much */
-    bool fast_shared;       /* several have met that */
-    unsigned fast_others;   /* messages of others that were taken since then, and none of his */
-    char *fast_why;         /* with which reply; NULL: not known */
-    char *fast_said;        /* by one that is about to be counted; NULL: not known */
-    int64_t fast_since_ms;  /* since then it is slowed, while it is */
-    bool speed_changed;     /* since it was taken to be kept */
+    struct spacing spacing;       /* of what was said to recipients and content */
+    uint64_t fast_tenant;         /* whose mail was refused last as too much */
+    char *fast_name;              /* his name; NULL: nobody's was */
+    int64_t fast_shared_until_ms; /* two tenants have met that */
+    unsigned fast_others;  /* messages of others that were taken since then, and none of his */
+    char *fast_why;        /* with which reply; NULL: not known */
+    char *fast_said;       /* by one that is about to be counted; NULL: not known */
+    int64_t fast_since_ms; /* since then it is slowed, while it is */
+    bool speed_changed;    /* since it was taken to be kept */
     struct window own; /* only its ceiling: of the mail of one tenant, which alone was refused */
     uint64_t own_tenant, own_since; /* since then, as queue.serial counts */
     struct pointer_table limits;    /* struct rate_limit, by tenant */

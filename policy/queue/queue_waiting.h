@@ -11,6 +11,10 @@
 void tenants_init(struct queue *q);
 void tenants_fini(struct queue *q);
 struct tenant *tenant_need(struct queue *q, const char *name);
+/* Of that name, whether it is there or not; never 0. */
+uint64_t tenant_id(const char *name);
+/* "": it has nothing here just now. */
+const char *tenant_name(const struct queue *q, uint64_t id);
 /* Unless somebody uses it. */
 void tenant_drop(struct queue *q, struct tenant *t);
 

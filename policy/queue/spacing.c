@@ -61,7 +61,7 @@ void spacing_goes(struct spacing *s, int64_t now_ms)
 
 /* ---- what is taken ---- */
 
-static void count_seen(struct spacing *s, int64_t now_ms)
+void spacing_seen(struct spacing *s, int64_t now_ms)
 {
     s->seen = s->seen * exp(-(double)(now_ms - s->seen_ms) / SEEN_MS) + 1;
     s->seen_ms = now_ms;
@@ -142,7 +142,7 @@ static bool is_shown(struct spacing *s, int64_t now_ms)
 
 void spacing_taken(struct spacing *s, int64_t went_ms, int64_t now_ms)
 {
-    count_seen(s, now_ms);
+    spacing_seen(s, now_ms);
     if (!spacing_is_on(s, now_ms) || went_ms < s->cut_ms)
         return;
     s->cuts = 0;
@@ -157,12 +157,16 @@ void spacing_taken(struct spacing *s, int64_t went_ms, int64_t now_ms)
 
 /* ---- what is refused ---- */
 
+void spacing_anew(struct spacing *s)
+{
+    *s = (struct spacing){.seen = s->seen, .seen_ms = s->seen_ms};
+}
+
 static void begin(struct spacing *s, int64_t now_ms)
 {
     double rate = s->seen * exp(-(double)(now_ms - s->seen_ms) / SEEN_MS) * MINUTE_MS / SEEN_MS;
-    int64_t seen_ms = s->seen_ms;
-    *s = (struct spacing){
-        .level = rate > FIRST_LEAST ? rate : FIRST_LEAST, .seen = s->seen, .seen_ms = seen_ms};
+    spacing_anew(s);
+    s->level = rate > FIRST_LEAST ? rate : FIRST_LEAST;
 }
 
 /* It is tried again later each time that it is refused about where it was before. */

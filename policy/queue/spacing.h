@@ -46,6 +46,10 @@ bool spacing_is_on(const struct spacing *s, int64_t now_ms);
 void spacing_goes(struct spacing *s, int64_t now_ms);
 /* One that went at `went_ms` was taken. */
 void spacing_taken(struct spacing *s, int64_t went_ms, int64_t now_ms);
+/* One was taken that has nothing to do with the level: how much was before one begins. */
+void spacing_seen(struct spacing *s, int64_t now_ms);
+/* There is no level any more. */
+void spacing_anew(struct spacing *s);
 /* One that went at `went_ms` was refused as one too many. True: the level is another one. */
 bool spacing_refused(struct spacing *s, int64_t went_ms, int64_t now_ms);
 

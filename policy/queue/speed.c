@@ -1,49 +1,97 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* speed.c - What a server says to messages shows how fast its destination takes mail (spacing.c).
  *
- * That is about us, whoever's mail it is: it holds for all tenants there, and for no other
- * destination. But a server may mean one tenant's mail only, and not say so: when it has taken some
- * of others since it last refused his, and none of his, what it refuses of his slows nobody,
- * and what has been learned of him alone is forgotten.
+ * Most say nothing of whose mail they mean: that may be ours as a whole, one tenant's, or what is
+ * for one of their own domains. So it holds for the tenant who met it, and for no other
+ * destination; for all tenants, where two have met it within half an hour. From where it is one's
+ * to where it is everybody's it is looked for anew: how slow he has become says nothing of others.
+ * Even then, when some mail of others was taken since his was last refused, and none of his,
+ * what is refused of his slows nobody.
  */
 #include "queue_moves.h"
 
 #include <stdlib.h>
 
-enum { OTHERS = 3 };
+enum { OTHERS = 3, SHARED_MS = 30 * 60 * 1000 };
+
+bool speed_is_shared(const struct destination *d, int64_t now_ms)
+{
+    return d->fast_shared_until_ms > now_ms;
+}
+
+static bool is_of(const struct destination *d, const struct tenant *tenant, int64_t now_ms)
+{
+    return d->fast_tenant == tenant->id || speed_is_shared(d, now_ms);
+}
+
+bool speed_bars_all(const struct destination *d, int64_t now_ms)
+{
+    return speed_is_shared(d, now_ms) && spacing_next_ms(&d->spacing, now_ms) > now_ms;
+}
+
+bool speed_bars(const struct destination *d, const struct line *line, int64_t now_ms)
+{
+    return d->spacing.level > 0 && line->class != STREAM_SECURITY &&
+           is_of(d, line->tenant, now_ms) && spacing_next_ms(&d->spacing, now_ms) > now_ms;
+}
+
+void speed_goes(struct destination *d, const struct tenant *tenant, int64_t now_ms)
+{
+    if (is_of(d, tenant, now_ms))
+        spacing_goes(&d->spacing, now_ms);
+}
 
 static void note_taken(struct destination *d, uint64_t tenant)
 {
     d->fast_others = tenant == d->fast_tenant ? 0 : d->fast_others + 1;
 }
 
-/* It is, if others' mail was taken meanwhile and none of his. */
-static bool is_of_one(struct destination *d, uint64_t tenant)
+/* Others' mail was taken meanwhile and none of his. */
+static bool is_of_one(const struct destination *d, uint64_t tenant)
 {
-    bool same = tenant == d->fast_tenant;
-    d->fast_shared = d->fast_shared || (!same && d->fast_tenant != 0);
-    if (!same)
-        d->fast_others = 0;
+    return tenant == d->fast_tenant && d->fast_others >= OTHERS;
+}
+
+/* Whose is it, after one more refusal? */
+static void note_refused(struct queue *q, struct destination *d, uint64_t tenant, int64_t now_ms)
+{
+    bool is_on = spacing_is_on(&d->spacing, now_ms);
+    bool another = is_on && d->fast_tenant != 0 && d->fast_tenant != tenant;
+    if (another && !speed_is_shared(d, now_ms))
+        spacing_anew(&d->spacing);
+    if (another)
+        d->fast_shared_until_ms = now_ms + SHARED_MS;
+    else if (!is_on)
+        d->fast_shared_until_ms = 0;
+    if (tenant == d->fast_tenant)
+        return;
+    d->fast_others = 0;
     d->fast_tenant = tenant;
-    return same && d->fast_others >= OTHERS;
+    free(d->fast_name);
+    d->fast_name = xstrdup(tenant_name(q, tenant));
+}
+
+void speed_is_of(struct destination *d, const char *tenant, int64_t now_ms)
+{
+    free(d->fast_name);
+    d->fast_name = xstrdup(tenant);
+    d->fast_tenant = *tenant ? tenant_id(tenant) : 0;
+    d->fast_shared_until_ms = *tenant ? 0 : now_ms + SHARED_MS;
 }
 
 static void too_fast(struct queue *q, struct destination *d, const struct connection *c,
                      int64_t now_ms)
 {
+    if (speed_is_shared(d, now_ms) && is_of_one(d, c->users.last))
+        return;
+    note_refused(q, d, c->users.last, now_ms);
     bool was_on = spacing_is_on(&d->spacing, now_ms);
-    d->fast_shared = d->fast_shared && was_on;
-    bool alone = is_of_one(d, c->users.last);
-    if (alone && !d->fast_shared) /* all of it was his */
-        speed_forget(q, d);
-    else if (!alone) {
-        (void)!spacing_refused(&d->spacing, c->began_ms, now_ms);
-        d->fast_since_ms = was_on ? d->fast_since_ms : now_ms;
-        free(d->fast_why);
-        d->fast_why = d->fast_said;
-        d->fast_said = NULL;
-        speed_changed(q, d);
-    }
+    (void)!spacing_refused(&d->spacing, c->began_ms, now_ms);
+    d->fast_since_ms = was_on ? d->fast_since_ms : now_ms;
+    free(d->fast_why);
+    d->fast_why = d->fast_said;
+    d->fast_said = NULL;
+    speed_changed(q, d);
     destination_touch_all(q, d);
 }
 
@@ -61,7 +109,10 @@ static void taken(struct queue *q, struct destination *d, const struct connectio
 {
     double before = d->spacing.level;
     note_taken(d, c->users.last);
-    spacing_taken(&d->spacing, c->began_ms, now_ms);
+    if (d->fast_tenant == c->users.last || speed_is_shared(d, now_ms))
+        spacing_taken(&d->spacing, c->began_ms, now_ms);
+    else
+        spacing_seen(&d->spacing, now_ms);
     if (d->spacing.level != before)
         speed_changed(q, d);
 }

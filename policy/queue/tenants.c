@@ -34,6 +34,11 @@ void tenants_fini(struct queue *q)
     pointer_table_fini(&q->tenants);
 }
 
+uint64_t tenant_id(const char *name)
+{
+    return pointer_table_text(name) | 1;
+}
+
 struct tenant *tenant_need(struct queue *q, const char *name)
 {
     struct tenant key = {.name = name};
@@ -42,7 +47,7 @@ struct tenant *tenant_need(struct queue *q, const char *name)
         const char *copy = NULL;
         t = names_struct(sizeof(*t), name, &copy);
         t->name = copy;
-        t->id = pointer_table_text(t->name) | 1;
+        t->id = tenant_id(t->name);
         t->told_ms = NEVER_MS;
         pointer_table_add(&q->tenants, t);
     }
@@ -55,4 +60,14 @@ void tenant_drop(struct queue *q, struct tenant *t)
         return;
     pointer_table_drop(&q->tenants, t);
     free(t);
+}
+
+const char *tenant_name(const struct queue *q, uint64_t id)
+{
+    size_t at = 0;
+    for (const struct tenant *t = pointer_table_next(&q->tenants, &at); t;
+         t = pointer_table_next(&q->tenants, &at))
+        if (t->id == id)
+            return t->name;
+    return "";
 }

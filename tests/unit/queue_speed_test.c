@@ -141,6 +141,39 @@ static void what_one_tenant_meets_slows_nobody(void **state)
     queue_free(p.queue);
 }
 
+/* Some of a's mail is refused, as what is for a domain of his own, and the rest is taken; b is met by it as much as he says. */
+static unsigned sent_beside(unsigned refused_of_a, unsigned refused_of_b)
+{
+    struct play p = begin();
+    unsigned numbers[2] = {0};
+    add(&p, "a", STREAM_DIGEST, 3 * MESSAGES);
+    add(&p, "b", STREAM_DIGEST, MESSAGES);
+    decides(&p);
+    while (p.sent[1] < MESSAGES && p.now_ms < 60 * 1000) {
+        if (!p.attempt) {
+            p.now_ms = queue_wake_ms(p.queue);
+            decides(&p);
+            continue;
+        }
+        unsigned of = p.attempt->tenant[0] == 'b';
+        unsigned every = of ? refused_of_b : refused_of_a;
+        answers(&p, every > 0 && ++numbers[of] % every == 0 ? QUEUE_TOO_FAST : QUEUE_TAKEN);
+    }
+    unsigned sent = p.sent[1];
+    queue_free(p.queue);
+    return sent;
+}
+
+static void what_one_meets_now_and_then_slows_him_only(void **state)
+{
+    static const unsigned every[] = {2, 5, 10, 20};
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(every); i++) {
+        EXPECT(sent_beside(every[i], 0) == MESSAGES, "all of the other's mail has gone in a minute");
+        EXPECT(sent_beside(every[i], 10) < MESSAGES, "what both meet slows both");
+    }
+}
+
 /* ---- after a restart ---- */
 
 struct kept {
@@ -194,11 +227,32 @@ static void a_new_queue_sends_no_faster_than_the_old_one(void **state)
     queue_free(again.queue);
 }
 
+/* Though he has no mail there just now. */
+static void whose_it_was_is_known_after_a_restart(void **state)
+{
+    (void)state;
+    struct play p = begin();
+    struct kept k = {0};
+    const struct queue_speed before = {.destination = "mx.dest.test:25", .tenant = "a", .why = "", .level = 10, .refused_ms = p.now_ms};
+    queue_restore_speed(p.queue, &before, p.now_ms);
+    add(&p, "b", STREAM_DIGEST, MESSAGES);
+    decides(&p);
+    for (int i = 0; i < 20; i++)
+        answers(&p, QUEUE_TAKEN);
+    EXPECT(p.attempt, "nobody else waits for it");
+    queue_speed_unkept(p.queue, "mx.dest.test:25");
+    queue_take_speeds(p.queue, keep, &k, p.now_ms);
+    EXPECT(k.count == 1 && strcmp(k.tenant, "a") == 0 && k.speed.level == 10, "whose it is kept for");
+    queue_free(p.queue);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_new_queue_sends_no_faster_than_the_old_one),
         cmocka_unit_test(mail_goes_apart_and_codes_do_not_wait),
+        cmocka_unit_test(whose_it_was_is_known_after_a_restart),
+        cmocka_unit_test(what_one_meets_now_and_then_slows_him_only),
         cmocka_unit_test(what_one_tenant_meets_slows_nobody),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
