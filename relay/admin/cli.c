@@ -150,6 +150,36 @@ static bool get_all(int fd, struct buf *answer)
     }
 }
 
+static const char late[] = " in time: is it stopped, or does its disk hang?";
+
+/* connect() waits, too: for a relay that is stopped, and has its backlog full of who asked before.
+ * -1 with errno. */
+static int reach_daemon(const struct sockaddr_un *address, int patience_s)
+{
+    const struct timeval patience = {.tv_sec = patience_s};
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -1;
+    (void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience));
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+    if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) == 0)
+        return fd;
+    int why = errno;
+    close(fd);
+    errno = why;
+    return -1;
+}
+
+static bool says_not_reached(const char *path, struct err *err)
+{
+    if (errno == EACCES || errno == EPERM)
+        return err_set(err, ERR_UNREACHABLE, "control socket %s: permission denied", path);
+    if (errno == EAGAIN || errno == EWOULDBLOCK)
+        return err_set(err, ERR_UNREACHABLE, "control socket %s: the relay did not answer%s", path,
+                       late);
+    return err_set(err, ERR_NOT_FOUND, "control socket %s: no relay is running", path);
+}
+
 /* False with ERR_NOT_FOUND when no daemon listens. `patience_s`: for its answer; 0: without end. */
 static bool ask_daemon(const char *state_dir, struct span line, int patience_s, struct buf *answer,
                        struct err *err)
@@ -159,22 +189,15 @@ static bool ask_daemon(const char *state_dir, struct span line, int patience_s, 
     control_path(state_dir, path);
     if (!span_copy(span_of(path), address.sun_path, sizeof(address.sun_path)))
         return err_set(err, ERR_CONFIG, "state_dir %s is too long for a control socket", state_dir);
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || connect(fd, (const struct sockaddr *)&address, sizeof(address)) != 0) {
-        bool denied = errno == EACCES || errno == EPERM;
-        if (fd >= 0)
-            close(fd);
-        return err_set(err, denied ? ERR_UNREACHABLE : ERR_NOT_FOUND, "control socket %s: %s", path,
-                       denied ? "permission denied" : "no relay is running");
-    }
-    const struct timeval patience = {.tv_sec = patience_s};
-    (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience));
+    int fd = reach_daemon(&address, patience_s);
+    if (fd < 0)
+        return says_not_reached(path, err);
     errno = 0;
     bool ok = put_all(fd, line) && get_all(fd, answer) && answer->len > 0;
-    bool late = !ok && (errno == EAGAIN || errno == EWOULDBLOCK);
+    bool is_late = !ok && (errno == EAGAIN || errno == EWOULDBLOCK);
     close(fd);
     return ok || err_set(err, ERR_UNREACHABLE, "control socket %s: the relay did not answer%s",
-                         path, late ? " in time: is it stopped, or does its disk hang?" : "");
+                         path, is_late ? late : "");
 }
 
 static bool ask_alone(const char *state_dir, struct span line, struct buf *answer, struct err *err)
