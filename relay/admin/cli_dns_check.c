@@ -241,20 +241,27 @@ static void print_progress(const struct check *c, unsigned every_s)
     fprintf(stderr, "; asking again in %u s\n", every_s);
 }
 
-/* The domain's mail need not be held back any more. */
+/* The domain's mail need not be held back any more for its records. */
 static int end_capture(struct cli *cli, const struct dns_work *w)
 {
     json_t *answer = NULL;
     int code = cli_ask(cli, cli_request("domain.list", NULL), &answer);
     json_t *rows = json_object_get(answer, "rows");
     bool captured = false;
+    bool by_hand = false;
     for (size_t i = 0; code == CLI_OK && i < json_array_size(rows); i++) {
         json_t *row = json_array_get(rows, i);
-        if (strcmp(json_string_value(json_object_get(row, "name")), w->domain) == 0)
-            captured = json_row_is(row, "captured");
+        if (strcmp(json_row_get(row, "name"), w->domain) != 0)
+            continue;
+        captured = json_row_is(row, "captured");
+        by_hand = json_row_is(row, "by_hand");
     }
     json_decref(answer);
-    if (!captured)
+    if (by_hand && !cli->json)
+        printf("Mail of %s is held by hand, whatever its records are: 'sealpost domain release "
+               "%s' ends that.\n",
+               w->domain, w->domain);
+    if (!captured || by_hand)
         return code;
     code = cli_ask(cli, cli_request("domain.release", "name", w->domain, NULL), &answer);
     json_decref(answer);

@@ -13,7 +13,8 @@ static void add_domain(void *context, const struct database_domain *d)
 {
     control_add_row(context, ROW(FIELD("name", d->name), FIELD("tenant", d->tenant),
                                  FIELD("created", d->created_ms),
-                                 FLAG("captured", d->captured != DOMAIN_SENDS)));
+                                 FLAG("captured", d->captured != DOMAIN_SENDS),
+                                 FLAG("by_hand", d->captured == DOMAIN_HELD_BY_HAND)));
 }
 
 bool control_domain_list(struct database *db, struct control *c, struct err *err)

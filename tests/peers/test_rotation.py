@@ -227,6 +227,13 @@ def test_from_nothing_published_to_mail_that_passes(world):
     assert watch.returncode == 0 and "All that mail needs is there." in out and "leaves from now on" in out
     assert not relay.json("domain", "list")[0]["captured"]
 
+    # What the operator holds by hand is not for a check to let go.
+    relay.command("domain", "capture", "club.test")
+    done = relay.command("dns", "club.test", "--check")
+    assert "is held by hand" in done and "leaves from now on" not in done
+    assert relay.json("domain", "list")[0]["captured"] and relay.json("domain", "list")[0]["by_hand"]
+    relay.command("domain", "release", "club.test")
+
     # What was held is for the operator to let go; new mail leaves at once, and passes.
     assert [row["id"] for row in relay.queue("--held")] == [held]
     relay.command("queue", "release", held)
