@@ -14,6 +14,7 @@ struct dns_outage {
     int64_t since_ms;
     bool wanted; /* mail has asked since */
     bool told;
+    const void *by; /* who has found it: the answers of others, who ask elsewhere, do not end it */
 };
 
 enum dns_outage_news {
@@ -22,8 +23,8 @@ enum dns_outage_news {
     DNS_OUTAGE_IS_OVER /* after LASTS */
 };
 
-/* DNS is silent, or answers. `wanted`: mail has asked. */
-enum dns_outage_news dns_outage_note(struct dns_outage *o, bool silent, bool wanted, int64_t now_ms,
-                                     int64_t after_ms);
+/* DNS is silent, or answers, for `by` (any pointer of one's own). `wanted`: mail has asked. */
+enum dns_outage_news dns_outage_note(struct dns_outage *o, const void *by, bool silent, bool wanted,
+                                     int64_t now_ms, int64_t after_ms);
 
 #endif

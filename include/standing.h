@@ -20,9 +20,9 @@ void standing_settings(struct standing *s, const char *file, const char *text, i
 /* How DNSSEC stands: a word, as control's `status` has it, and the trust anchor. Literal and
  * copied. */
 void standing_dnssec(struct standing *s, const char *state, const char *trust_anchor);
-/* DNS is silent, or answers (dns_outage.h). `now_ms` and `after_ms` as there. */
-enum dns_outage_news standing_dns(struct standing *s, bool silent, bool wanted, int64_t now_ms,
-                                  int64_t after_ms);
+/* DNS is silent, or answers (dns_outage.h). `by`, `now_ms` and `after_ms` as there. */
+enum dns_outage_news standing_dns(struct standing *s, const void *by, bool silent, bool wanted,
+                                  int64_t now_ms, int64_t after_ms);
 /* A reload was refused; the settings stay. */
 void standing_refused(struct standing *s, const char *why, int64_t now_ms);
 

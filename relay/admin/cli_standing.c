@@ -24,7 +24,8 @@ static void print_dns(const json_t *answer)
         return;
     fputs("DNS gives no answer at all since ", stdout);
     cli_print_time(since_ms);
-    puts(", and mail waits: look at the network, and at dns { forward }.");
+    bool waits = json_row_int(answer, "waiting") + json_row_int(answer, "deferred") > 0;
+    printf("%s: look at the network, and at dns { forward }.\n", waits ? ", and mail waits" : "");
 }
 
 /* The self-test at the start, and what lookups have shown since. */
@@ -55,7 +56,10 @@ static void print_keys(const json_t *answer)
     const json_t *row;
     json_array_foreach(json_object_get(answer, "unsigned"), i, row)
     {
-        printf("Mail of %s is refused, as it cannot be signed: ", json_row_get(row, "domain"));
+        printf(
+            "Mail of %s is refused, if not now then from the next start or reload on, as it cannot "
+            "be signed: ",
+            json_row_get(row, "domain"));
         cli_print_safe(json_row_get(row, "why"));
         putchar('\n');
     }

@@ -26,15 +26,17 @@ static void add_key(void *context, const struct database_key *key, const char *w
                               ROW(FIELD("domain", (const char *)key->domain), FIELD("why", why)));
 }
 
-/* What stops the mail of a domain: its files may have gone since the start. */
-static bool add_keys(struct database *db, const struct control *c, struct err *err)
+/* What stops the mail of a domain, now or as soon as keys are read again: its files may have gone
+ * since that was done the last time, and what was read then signs. All else is told anyway. */
+static void add_keys(struct database *db, const struct control *c)
 {
+    struct err failed = {0};
     json_t *list = json_array();
-    bool ok = keyring_check(store_state_dir(c->relay->store), db, add_key, list, err);
-    if (ok && json_array_size(list) > 0)
+    if (!keyring_check(store_state_dir(c->relay->store), db, add_key, list, &failed))
+        PUT(c->answer, FIELD("keys_unknown", (const char *)failed.text));
+    if (json_array_size(list) > 0)
         PUT(c->answer, FIELD("unsigned", json_incref(list)));
     json_decref(list);
-    return ok;
 }
 
 static size_t count_resting(const struct control *c)
@@ -70,7 +72,8 @@ bool control_status(struct database *db, struct control *c, struct err *err)
         PUT(c->answer, FIELD("refused_at", now.refused_ms), FIELD("refused", now.refused));
     }
     standing_copy_fini(&now);
-    return add_keys(db, c, err);
+    add_keys(db, c);
+    return true;
 }
 
 bool control_config(struct database *db, struct control *c, struct err *err)

@@ -52,11 +52,11 @@ void standing_dnssec(struct standing *s, const char *state, const char *trust_an
     pthread_mutex_unlock(&s->mutex);
 }
 
-enum dns_outage_news standing_dns(struct standing *s, bool silent, bool wanted, int64_t now_ms,
-                                  int64_t after_ms)
+enum dns_outage_news standing_dns(struct standing *s, const void *by, bool silent, bool wanted,
+                                  int64_t now_ms, int64_t after_ms)
 {
     pthread_mutex_lock(&s->mutex);
-    enum dns_outage_news news = dns_outage_note(&s->now.dns, silent, wanted, now_ms, after_ms);
+    enum dns_outage_news news = dns_outage_note(&s->now.dns, by, silent, wanted, now_ms, after_ms);
     pthread_mutex_unlock(&s->mutex);
     return news;
 }

@@ -32,9 +32,22 @@ static void it_is_told_once(void **state)
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct dns_outage o = {0};
         for (size_t k = 0; k < COUNT_OF(rows[i].steps); k++)
-            EXPECT(dns_outage_note(&o, rows[i].steps[k].silent, rows[i].steps[k].wanted, rows[i].steps[k].at_ms, 180000) == rows[i].steps[k].news,
+            EXPECT(dns_outage_note(&o, &o, rows[i].steps[k].silent, rows[i].steps[k].wanted, rows[i].steps[k].at_ms, 180000) == rows[i].steps[k].news,
                    rows[i].label);
     }
+}
+
+/* Each shard asks by itself: that one has answers says nothing of another's. */
+static void one_that_has_answers_ends_nobody_elses(void **state)
+{
+    (void)state;
+    struct dns_outage o = {0};
+    const int dead = 1, alive = 2;
+    EXPECT(dns_outage_note(&o, &dead, true, true, 1000, 180000) == DNS_OUTAGE_NO_NEWS, "it begins");
+    for (int64_t at_ms = 2000; at_ms < 181000; at_ms += 1000)
+        EXPECT(dns_outage_note(&o, &alive, false, false, at_ms, 180000) == DNS_OUTAGE_NO_NEWS, "others have answers");
+    EXPECT(dns_outage_note(&o, &dead, true, true, 181000, 180000) == DNS_OUTAGE_LASTS, "it is told all the same");
+    EXPECT(dns_outage_note(&o, &dead, false, true, 182000, 180000) == DNS_OUTAGE_IS_OVER, "it ends");
 }
 
 /* ---- what is found, and when it is asked again ---- */
@@ -164,6 +177,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_is_told_once),
+        cmocka_unit_test(one_that_has_answers_ends_nobody_elses),
         cmocka_unit_test(what_the_first_test_finds),
         cmocka_unit_test(a_lookup_that_fails_has_the_root_asked_past_the_caches),
         cmocka_unit_test(what_a_cache_says_of_the_root_does_not_hide_that_mail_waits),

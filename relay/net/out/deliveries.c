@@ -120,7 +120,7 @@ static void note_outage(struct deliveries *home, bool silent, bool wanted)
     };
     const struct config *config = home->worker->settings->config;
     enum dns_outage_news news =
-        standing_dns(home->shared->standing, silent, wanted, clock_steady_ms(),
+        standing_dns(home->shared->standing, home, silent, wanted, clock_steady_ms(),
                      (int64_t)config->dns_silent_s * 1000);
     if (news == DNS_OUTAGE_NO_NEWS)
         return;
