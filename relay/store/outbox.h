@@ -14,6 +14,7 @@ struct outbox_endpoint {
     bool measured;       /* begin and end are known */
     int64_t begin, end;  /* of what it has in the outbox, in bytes that were ever written for it */
     bool lost;           /* some went before they were sent, since that was told */
+    bool by_share;       /* for want of its tenant's share */
     int64_t told_ms;     /* when it was */
     unsigned types;
     bool hashed;

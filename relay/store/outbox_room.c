@@ -126,6 +126,11 @@ bool outbox_make_room(struct database *db, struct outbox_endpoint *p, int64_t ad
     int64_t now = shares_find(&db->shares, p->tenant)->bytes[DATABASE_OUTBOX];
     if (now / STEP_BYTES == (now - added) / STEP_BYTES)
         return true;
-    return quota_allows_outbox(db, atomic_load(&limit_all), p->tenant, &fits, err) &&
-           (fits || outbox_forget_oldest(db, fullest(db, p), INT64_MAX, &more, err));
+    if (!quota_allows_outbox(db, atomic_load(&limit_all), p->tenant, &fits, err))
+        return false;
+    if (fits)
+        return true;
+    p = fullest(db, p);
+    p->by_share = true;
+    return outbox_forget_oldest(db, p, INT64_MAX, &more, err);
 }

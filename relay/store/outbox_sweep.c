@@ -49,9 +49,9 @@ static void tell_one(struct database *db, struct outbox_endpoint *p)
     char text[200];
     snprintf(about, sizeof(about), "webhook %lld", (long long)p->id);
     snprintf(text, sizeof(text),
-             "its oldest events go before they were sent (tenant \"%.63s\"): it has not taken them "
-             "in time",
-             p->tenant);
+             "its oldest events go before they were sent (tenant \"%.63s\"): %s", p->tenant,
+             p->by_share ? "its tenant's share of limits.storage for webhooks is used up"
+                         : "it has not taken them in time");
     log_event(LOG_WARN, "webhook_dropped", "what", about);
     bool ok = rows_simple(db, SQL_BEGIN, &err) &&
               database_note(db, AUDIT_RELAY, "webhook_dropped", about, text, &err) &&
@@ -60,6 +60,7 @@ static void tell_one(struct database *db, struct outbox_endpoint *p)
         rows_rollback(db);
     log_fault("housekeeping_failed", &err);
     p->lost = !ok;
+    p->by_share = p->by_share && !ok;
 }
 
 /* By the wall clock, which may be set back. */

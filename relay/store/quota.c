@@ -257,7 +257,10 @@ bool quota_allows_outbox(struct database *db, uint64_t all, const char *tenant, 
         return true;
     if (!has_room(db, &room, tenant, 0, &limit, err))
         return false;
-    *may_r = bytes_of(shares_find(&db->shares, tenant), DATABASE_OUTBOX) <= limit;
+    uint64_t bytes = bytes_of(shares_find(&db->shares, tenant), DATABASE_OUTBOX);
+    *may_r = bytes <= limit;
+    if (!*may_r)
+        shares_refuse(&db->shares, DATABASE_OUTBOX, tenant, 1, bytes, limit);
     return true;
 }
 

@@ -32,7 +32,7 @@ static void describe(const struct share *s, enum database_share share, char *tex
         [DATABASE_WAITING] = "messages refused: recipients that wait take, of memory,",
         [DATABASE_EVENTS] = "messages are refused, or only counted when repeated: events take",
         [DATABASE_RECEIVING] = "messages refused while they came: those not finished take",
-        [DATABASE_OUTBOX] = "events went: those for webhooks take"};
+        [DATABASE_OUTBOX] = "times the oldest events went: those for webhooks take"};
     const struct share_refusals *r = &s->refused[share];
     snprintf(text_r, size, "%s: %u %s %lld KB, and may take %llu KB (%s)",
              database_share_name(share), r->count, what[share], (long long)(r->bytes / 1024),
