@@ -17,6 +17,7 @@ struct kept_speeds {
     char **texts;
     size_t count, size;
     int64_t later_ms; /* the wall clock before the queue's */
+    struct dispatch *dispatch;
 };
 
 enum { TEXTS = 3 };
@@ -58,15 +59,31 @@ static bool write_down(struct database *db, void *context, struct err *err)
     return database_sweep_speeds(db, clock_now_ms() - FORGOTTEN_MS, err);
 }
 
+/* On the store's thread. What could not be written is the next minute's. */
+static void on_kept(struct store_job *job)
+{
+    struct store_change *change = OWNER_OF(job, struct store_change, job);
+    const struct kept_speeds *k = change->context;
+    if (change->result != STORE_CHANGED) {
+        dispatch_begin(k->dispatch);
+        for (size_t i = 0; i < k->count; i++)
+            queue_speed_unkept(k->dispatch->queue, k->rows[i].destination);
+        pthread_mutex_unlock(&k->dispatch->mutex); /* no mail goes by that */
+    }
+    store_job_free(job);
+}
+
 void dispatch_keep_speeds(struct dispatch *d, int64_t now_ms)
 {
     struct kept_speeds *k = xcalloc(1, sizeof(*k));
+    k->dispatch = d;
     k->later_ms = clock_now_ms() - now_ms;
     queue_take_speeds(d->queue, add, k, now_ms);
     d->speeds_ms = now_ms + KEEP_MS;
     struct store_change *change = store_change_new(write_down, k);
     change->forget = forget;
     change->repeatable = true;
+    change->job.answer = on_kept;
     store_put(d->store, &change->job);
 }
 
