@@ -24,7 +24,8 @@ struct destinations_row {
     int64_t tenant_rest_ms, tenant_ceiling_ms;
     double a_minute, refused_a_minute; /* as in queue_view.h, as all of these */
     int64_t next_ms, try_more_ms;
-    const char *tenant, *tenant_why, *capped_tenant; /* of the list's `texts`; "" for none */
+    const char *tenant, *tenant_why, *capped_tenant,
+        *slowed_tenant; /* of the list's `texts`; "" for none */
 };
 
 struct destinations_list {

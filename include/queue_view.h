@@ -40,9 +40,10 @@ struct queue_destination_view {
     unsigned stuck;                          /* of those that are busy */
     unsigned kept;                           /* of the limit, for class security */
     double a_minute; /* messages that it takes, as it shows; 0: it has refused none as too many */
-    double refused_a_minute; /* so many it has refused; 0: not known, or tried again just now */
-    int64_t next_ms;         /* the next one but class security goes in so long */
-    int64_t try_more_ms;     /* more are not tried for so long */
+    double refused_a_minute;   /* so many it has refused; 0: not known, or tried again just now */
+    const char *slowed_tenant; /* it is so for this one's mail; "": for that of all */
+    int64_t next_ms;           /* the next one but class security goes in so long */
+    int64_t try_more_ms;       /* more are not tried for so long */
     const char *tenant, *tenant_why; /* whose mail alone rests there, at some hosts of a provider's
                                         at least; "" */
     int64_t tenant_rest_ms;

@@ -95,10 +95,13 @@ static void show_speed(const struct destination *d, struct queue_destination_vie
     const struct spacing *s = &d->spacing;
     v->a_minute = v->refused_a_minute = 0;
     v->next_ms = v->try_more_ms = 0;
+    v->slowed_tenant = "";
     if (!spacing_is_on(s, now_ms))
         return;
     int64_t next_ms = spacing_next_ms(s, now_ms);
     v->a_minute = s->level;
+    if (d->fast_name && !speed_is_shared(d, now_ms))
+        v->slowed_tenant = d->fast_name;
     v->refused_a_minute = s->bad;
     v->next_ms = next_ms > now_ms ? next_ms - now_ms : 0;
     v->try_more_ms = s->hold_ms > now_ms ? s->hold_ms - now_ms : 0;

@@ -182,6 +182,10 @@ static void print_speed(const json_t *row)
     if (json_row_int(speed, "refused_a_minute") > 0)
         printf("; %lld were too many, which is not tried for %lld s",
                json_row_int(speed, "refused_a_minute"), json_row_int(speed, "more_in_s"));
+    if (!*json_row_get(speed, "tenant"))
+        return;
+    fputs("; for mail of this tenant only: ", stdout);
+    cli_print_safe(json_row_get(speed, "tenant"));
 }
 
 static void print_avoided(const json_t *row)

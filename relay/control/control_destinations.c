@@ -40,7 +40,8 @@ static json_t *by_class(const struct destinations_row *row)
 /* How fast it takes mail, where it has said that it was sent too much. */
 static json_t *speed(const struct destinations_row *row)
 {
-    return ROW(FIELD("messages_a_minute", (json_int_t)(row->a_minute + 0.5)),
+    return ROW(FIELD("tenant", row->slowed_tenant),
+               FIELD("messages_a_minute", (json_int_t)(row->a_minute + 0.5)),
                FIELD("refused_a_minute", (json_int_t)(row->refused_a_minute + 0.5)),
                FIELD("next_s", (row->next_ms + 999) / 1000),
                FIELD("more_in_s", (row->try_more_ms + 999) / 1000));

@@ -60,6 +60,7 @@ static void add_row(void *context, const struct queue_destination_view *v)
     add_text(&list->texts, v->tenant);
     add_text(&list->texts, v->tenant_why);
     add_text(&list->texts, v->capped_tenant);
+    add_text(&list->texts, v->slowed_tenant);
 }
 
 static void begin_list(struct destinations_list *list)
@@ -80,6 +81,7 @@ static void end_list(struct destinations_list *list)
         row->tenant = row->hosts + strlen(row->hosts) + 1;
         row->tenant_why = row->tenant + strlen(row->tenant) + 1;
         row->capped_tenant = row->tenant_why + strlen(row->tenant_why) + 1;
+        row->slowed_tenant = row->capped_tenant + strlen(row->capped_tenant) + 1;
     }
 }
 
@@ -104,7 +106,7 @@ static void count_row(void *context, const struct queue_destination_view *v)
     room->rows++;
     room->bytes += strlen(v->name) + (v->provider ? strlen(v->provider) : 0) + strlen(v->why) +
                    strlen(v->hosts) + strlen(v->tenant) + strlen(v->tenant_why) +
-                   strlen(v->capped_tenant) + 7;
+                   strlen(v->capped_tenant) + strlen(v->slowed_tenant) + 8;
 }
 
 /* Memory that has been written to costs nothing more when the lock is held. */
