@@ -135,6 +135,10 @@ void connection_end(struct queue *q, struct connection *c, int64_t now_ms);
 void speed_answers(struct queue *q, const struct connection *c, enum queue_spoken spoken,
                    int64_t now_ms);
 
+/* ---- slowed.c ---- */
+
+enum { SPEED_SHARED_MS = 30 * 60 * 1000 };
+
 /* What is learned is of two tenants, and so of all. */
 bool speed_is_shared(const struct destination *d, int64_t now_ms);
 /* May plain mail not go yet: of anybody, or that? */

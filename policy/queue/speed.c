@@ -12,34 +12,7 @@
 
 #include <stdlib.h>
 
-enum { OTHERS = 3, SHARED_MS = 30 * 60 * 1000 };
-
-bool speed_is_shared(const struct destination *d, int64_t now_ms)
-{
-    return d->fast_shared_until_ms > now_ms;
-}
-
-static bool is_of(const struct destination *d, const struct tenant *tenant, int64_t now_ms)
-{
-    return d->fast_tenant == tenant->id || speed_is_shared(d, now_ms);
-}
-
-bool speed_bars_all(const struct destination *d, int64_t now_ms)
-{
-    return speed_is_shared(d, now_ms) && spacing_next_ms(&d->spacing, now_ms) > now_ms;
-}
-
-bool speed_bars(const struct destination *d, const struct line *line, int64_t now_ms)
-{
-    return d->spacing.level > 0 && line->class != STREAM_SECURITY &&
-           is_of(d, line->tenant, now_ms) && spacing_next_ms(&d->spacing, now_ms) > now_ms;
-}
-
-void speed_goes(struct destination *d, const struct tenant *tenant, int64_t now_ms)
-{
-    if (is_of(d, tenant, now_ms))
-        spacing_goes(&d->spacing, now_ms);
-}
+enum { OTHERS = 3 };
 
 static void note_taken(struct destination *d, uint64_t tenant)
 {
@@ -60,7 +33,7 @@ static void note_refused(struct queue *q, struct destination *d, uint64_t tenant
     if (another && !speed_is_shared(d, now_ms))
         spacing_anew(&d->spacing);
     if (another)
-        d->fast_shared_until_ms = now_ms + SHARED_MS;
+        d->fast_shared_until_ms = now_ms + SPEED_SHARED_MS;
     else if (!is_on)
         d->fast_shared_until_ms = 0;
     if (tenant == d->fast_tenant)
@@ -69,14 +42,6 @@ static void note_refused(struct queue *q, struct destination *d, uint64_t tenant
     d->fast_tenant = tenant;
     free(d->fast_name);
     d->fast_name = xstrdup(tenant_name(q, tenant));
-}
-
-void speed_is_of(struct destination *d, const char *tenant, int64_t now_ms)
-{
-    free(d->fast_name);
-    d->fast_name = xstrdup(tenant);
-    d->fast_tenant = *tenant ? tenant_id(tenant) : 0;
-    d->fast_shared_until_ms = *tenant ? 0 : now_ms + SHARED_MS;
 }
 
 static void too_fast(struct queue *q, struct destination *d, const struct connection *c,

@@ -65,7 +65,7 @@ static void on_kept(struct store_job *job)
     struct store_change *change = OWNER_OF(job, struct store_change, job);
     const struct kept_speeds *k = change->context;
     if (change->result != STORE_CHANGED) {
-        dispatch_begin(k->dispatch);
+        pthread_mutex_lock(&k->dispatch->mutex);
         for (size_t i = 0; i < k->count; i++)
             queue_speed_unkept(k->dispatch->queue, k->rows[i].destination);
         pthread_mutex_unlock(&k->dispatch->mutex); /* no mail goes by that */

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* slowed.c - Whose mail a destination's level (speed.c) is for, and what may not go yet. */
+#include "queue_moves.h"
+
+#include <stdlib.h>
+
+bool speed_is_shared(const struct destination *d, int64_t now_ms)
+{
+    return d->fast_shared_until_ms > now_ms;
+}
+
+static bool is_of(const struct destination *d, const struct tenant *tenant, int64_t now_ms)
+{
+    return d->fast_tenant == tenant->id || speed_is_shared(d, now_ms);
+}
+
+bool speed_bars_all(const struct destination *d, int64_t now_ms)
+{
+    return speed_is_shared(d, now_ms) && spacing_next_ms(&d->spacing, now_ms) > now_ms;
+}
+
+bool speed_bars(const struct destination *d, const struct line *line, int64_t now_ms)
+{
+    return d->spacing.level > 0 && line->class != STREAM_SECURITY &&
+           is_of(d, line->tenant, now_ms) && spacing_next_ms(&d->spacing, now_ms) > now_ms;
+}
+
+void speed_goes(struct destination *d, const struct tenant *tenant, int64_t now_ms)
+{
+    if (is_of(d, tenant, now_ms))
+        spacing_goes(&d->spacing, now_ms);
+}
+
+void speed_is_of(struct destination *d, const char *tenant, int64_t now_ms)
+{
+    free(d->fast_name);
+    d->fast_name = xstrdup(tenant);
+    d->fast_tenant = *tenant ? tenant_id(tenant) : 0;
+    d->fast_shared_until_ms = *tenant ? 0 : now_ms + SPEED_SHARED_MS;
+}
