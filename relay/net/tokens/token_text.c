@@ -14,11 +14,12 @@ enum { EXPIRES_MAX_S = 24 * 3600 };
 /* A b64token (RFC 6750 section 2.1): a page of HTML or an error message is none. */
 static bool is_token(struct span text)
 {
+    static const char others[] = {'-', '.', '_', '~', '+', '/'};
     while (text.len > 0 && text.ptr[text.len - 1] == '=')
         text = span_first(text, text.len - 1);
     size_t i = 0;
     while (i < text.len &&
-           (isalnum((unsigned char)text.ptr[i]) || memchr("-._~+/", text.ptr[i], 6)))
+           (isalnum((unsigned char)text.ptr[i]) || memchr(others, text.ptr[i], sizeof(others))))
         i++;
     return i > 0 && i == text.len;
 }
