@@ -162,7 +162,8 @@ bool database_domains(struct database *db, database_on_domain *on_domain, void *
     struct rows *s = rows_prepare(db, SQL_DOMAINS);
     while (rows_next(db, s, err)) {
         struct database_domain domain = {rows_get_text(s, 0), rows_get_text(s, 1),
-                                         rows_get_int(s, 2), rows_get_int(s, 3) != 0};
+                                         rows_get_int(s, 2),
+                                         (enum domain_capture)rows_get_int(s, 3)};
         on_domain(context, &domain);
     }
     return err->kind == ERR_NONE;

@@ -127,7 +127,9 @@ class World:
         path.mkdir()
         relay = Relay(path, self.resolver, self.port, extra + "dkim { lifetime = 15 }\n" if "dkim" not in extra else extra)
         if capture:
-            relay.command("domain", "capture", "club.test")
+            with sqlite3.connect(relay.path / "state" / "state.db") as database:  # as "init" makes a domain
+                database.execute("UPDATE domain SET captured = 1 WHERE name = 'club.test'")
+            database.close()
         return self.part(relay)
 
     def update(self, commands, servers=None):
@@ -189,7 +191,7 @@ def test_from_nothing_published_to_mail_that_passes(world):
 
     # Taken and held; the operator's own address gets its mail.
     code, text = client_reply(relay, "bob@dest.test")
-    assert code == 250 and b"held: whoever runs the relay holds the mail of club.test" in text
+    assert code == 250 and b"held: the DNS records of club.test are not right yet" in text
     held = text.split()[-1].decode()
     assert [e["kind"] for e in relay.trace(held)] == ["accepted", "held"]
     code, text = client_reply(relay, "Op@dest.test")
