@@ -144,6 +144,8 @@ bool speed_is_shared(const struct destination *d, int64_t now_ms);
 /* May plain mail not go yet: of anybody, or that? */
 bool speed_bars_all(const struct destination *d, int64_t now_ms);
 bool speed_bars(const struct destination *d, const struct line *line, int64_t now_ms);
+/* Between two transactions of its message: the next one may not go yet. */
+bool speed_bars_rest(const struct connection *c, int64_t now_ms);
 /* It is of that tenant, as before a restart; "": of all. */
 void speed_is_of(struct destination *d, const char *tenant, int64_t now_ms);
 /* A message of that tenant goes now. */

@@ -87,23 +87,36 @@ static void a_code_that_needs_the_connection_is_urgent(void **state)
     }
 }
 
-/* Each transaction is a message to the server: while that takes so many a minute the rest waits for its turn. */
+/* Each transaction is a message to the server: while that takes so many a minute the rest waits for its turn. It does so
+ * for mail of who is slowed; code never, and nobody else's. */
+static const struct {
+    const char *label, *tenant; /* who is slowed; "": all are */
+    enum stream_class class;
+    bool waits;
+} spaced[] = {
+    {"his own", "t", STREAM_DIGEST, true},
+    {"everybody's", "", STREAM_DIGEST, true},
+    {"another tenant's", "other", STREAM_DIGEST, false},
+    {"his code", "t", STREAM_SECURITY, false},
+    {"a code where all are slowed", "", STREAM_SECURITY, false},
+};
+
 static void the_rest_waits_where_messages_are_spaced(void **state)
 {
-    static const enum stream_class classes[] = {STREAM_DIGEST, STREAM_SECURITY};
     (void)state;
-    for (size_t i = 0; i < COUNT_OF(classes); i++) {
+    for (size_t i = 0; i < COUNT_OF(spaced); i++) {
         const struct queue_settings settings = {.connections = 40};
         struct queue *q = queue_new(&settings, 1000);
-        add(q, 1, "one.test", classes[i]);
+        add(q, 1, "one.test", spaced[i].class);
         uint64_t connection = go_on(q, 20, 0);
-        EXPECT(!queue_rest_waits(q, connection, 1000), "as many as there are");
-        struct spacing *s = &connection_find(q, connection)->lane->destination->spacing;
-        s->level = 10;
-        s->refused_ms = 1000;
-        spacing_goes(s, 1000);
-        EXPECT(queue_rest_waits(q, connection, 1000) == (i == 0), "class security does not ask");
-        EXPECT(!queue_rest_waits(q, connection, 1000 + 6000), "a tenth of a minute");
+        EXPECT(!queue_rest_waits(q, connection, 1000), spaced[i].label);
+        struct destination *d = connection_find(q, connection)->lane->destination;
+        speed_is_of(d, spaced[i].tenant, 1000);
+        d->spacing.level = 10;
+        d->spacing.refused_ms = 1000;
+        spacing_goes(&d->spacing, 1000);
+        EXPECT(queue_rest_waits(q, connection, 1000) == spaced[i].waits, spaced[i].label);
+        EXPECT(!queue_rest_waits(q, connection, 1000 + 6000), spaced[i].label); /* a tenth of a minute */
         queue_free(q);
     }
 }
