@@ -81,7 +81,7 @@ EXPLAINED = [
     ("554 5.7.1 spam", ["--stage", "data"], "content_refused", "message", None, "permanent", 0),
     ("550 5.7.25 Reverse DNS", ["--stage", "connect"], "auth_failed", "source", None, "permanent", 0),
     ("421 4.3.2 Service not available", [], "server_error", "server", None, "retry", 0),
-    ("552 Too many recipients", [], "rate_limited", "source", None, "retry", 0),
+    ("552 Too many recipients", [], "rate_limited", "message", None, "retry", 0),
     ("550", [], "unknown", "mailbox", "digit-5", "permanent", 0),
 ]
 

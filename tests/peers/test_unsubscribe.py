@@ -179,7 +179,7 @@ EVERY = ["reset", "receipt", "reminder", "party", "news"]
     (["--reason", "unsubscribe", "--stream", "receipt"], ["receipt"]),
     (["--reason", "unsubscribe", "--stream", "reset"], []),
     (["--reason", "unsubscribe"], ["reminder", "party", "news"]),
-    (["--reason", "complaint"], ["reminder", "party", "news"]),
+    (["--reason", "complaint"], ["receipt", "reminder", "party", "news"]),
     (["--reason", "flood", "--tenant", ""], ["receipt", "reminder", "party", "news"]),
     (["--reason", "bounce"], ["receipt", "reminder", "party", "news"]),  # said once
     (["--reason", "manual"], EVERY),
