@@ -395,14 +395,32 @@ static int on_commit(void *context, sqlite3 *handle, const char *name, int pages
     return SQLITE_OK;
 }
 
+/* Pages of the log that a reader keeps apart from the rest are written without a sync, and SQLite
+ * counts them as home. A sync that fails later may have lost them, and they would not be written
+ * again: so the log stays as it is, and the next start, which reads all of it, brings it home. */
+static bool keep_log(struct database *db, struct err *err)
+{
+    db->log_kept = true;
+    (void)sqlite3_db_config(db->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+    return err_wrap(err, "mend the disk, then restart (until then the log grows)");
+}
+
 bool database_checkpoint(struct database *db, int wait_ms, struct err *err)
 {
     int how = wait_ms > 0 ? SQLITE_CHECKPOINT_RESTART : SQLITE_CHECKPOINT_PASSIVE;
+    int pages = 0, home = 0;
+    if (db->log_kept)
+        return err_set(err, ERR_STORE, "its log is kept until the next start");
     sqlite3_busy_timeout(db->handle, wait_ms);
-    int result = sqlite3_wal_checkpoint_v2(db->handle, NULL, how, NULL, NULL);
+    int result = sqlite3_wal_checkpoint_v2(db->handle, NULL, how, &pages, &home);
     sqlite3_busy_timeout(db->handle, BUSY_MS);
-    return result == SQLITE_OK || result == SQLITE_BUSY ||
-           rows_fault(db, err, "bringing its log home");
+    if (result != SQLITE_OK && result != SQLITE_BUSY) {
+        (void)!rows_fault(db, err, "bringing its log home");
+        return db->log_in_parts && keep_log(db, err);
+    }
+    if (pages >= 0) /* else nothing was done: another one does it */
+        db->log_in_parts = home < pages;
+    return true;
 }
 
 bool database_open(const char *state_dir, enum database_mode mode, struct database **db_r,

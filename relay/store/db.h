@@ -71,6 +71,8 @@ struct database {
     struct changes changes;
     bool writes;        /* the one connection that does */
     unsigned log_pages; /* what the log had after the last commit */
+    bool log_in_parts;  /* some of it has been brought home, and not been synced there */
+    bool log_kept;      /* that may be lost: nothing more is brought home (database.c) */
     bool revised;       /* by the open transaction: mail that waits, or who is to get it */
     struct shares shares;
     struct suppress_brake *brake; /* NULL until something was answered */

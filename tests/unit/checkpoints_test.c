@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* checkpoints_test.c - Nobody's answer waits until the log is brought into the database, and the log
- * does not grow without end while readers come and go.
+ * does not grow without end while readers come and go. What it holds is on the disk before it begins
+ * anew.
  */
 #include "store_stage.h"
 
@@ -203,6 +204,95 @@ static void it_is_put_off_and_tried_again(void **state)
     database_close(db);
 }
 
+/* ---- what a sync has lost ---- */
+
+static void copy_file(const char *from_dir, const char *to_dir, const char *name)
+{
+    char path[PATH_MAX];
+    char bytes[8192];
+    snprintf(path, sizeof(path), "%s/%s", from_dir, name);
+    FILE *from = fopen(path, "rb");
+    snprintf(path, sizeof(path), "%s/%s", to_dir, name);
+    FILE *to = fopen(path, "wb");
+    assert_true(from && to);
+    for (size_t len; (len = fread(bytes, 1, sizeof(bytes), from)) > 0;)
+        assert_int_equal(fwrite(bytes, 1, len, to), len);
+    assert_int_equal(fclose(to), 0);
+    fclose(from);
+}
+
+static int64_t number_of(struct sqlite3 *handle, const char *sql)
+{
+    sqlite3_stmt *s = NULL;
+    assert_int_equal(sqlite3_prepare_v2(handle, sql, -1, &s, NULL), SQLITE_OK);
+    int64_t number = sqlite3_step(s) == SQLITE_ROW ? sqlite3_column_int64(s, 0) : -1;
+    sqlite3_finalize(s);
+    return number;
+}
+
+/* The power is cut: of the database there is what was synced, of the log what it has now. */
+static void expect_on_disk(const char *synced, int64_t rows)
+{
+    char path[PATH_MAX];
+    struct sqlite3 *handle = NULL;
+    copy_file(place, synced, "state.db-wal");
+    snprintf(path, sizeof(path), "%s/state.db", synced);
+    assert_int_equal(sqlite3_open(path, &handle), SQLITE_OK);
+    assert_int_equal(number_of(handle, "SELECT count(*) FROM filler"), rows);
+    assert_int_equal(number_of(handle, "SELECT count(*) FROM pragma_integrity_check WHERE "
+                                       "integrity_check <> 'ok'"),
+                     0);
+    sqlite3_close(handle);
+}
+
+/* A sync that fails may have lost what was written before it, and a later one says nothing of that.
+ * What a reader has kept apart was written by an earlier call. */
+static void what_a_failed_sync_has_lost_is_still_in_the_log(void **state)
+{
+    char synced[PATH_MAX];
+    struct database *db = NULL, *reader = NULL;
+    struct err err = {0};
+    (void)state;
+    snprintf(synced, sizeof(synced), "%s/synced", place);
+    assert_int_equal(mkdir(synced, 0700), 0);
+    for (int in_parts = 0; in_parts < 2; in_parts++) {
+        int64_t rows = 100 * (in_parts + 1);
+        assert_true(database_open(place, DATABASE_SERVE, &db, &err));
+        assert_true(database_open(place, DATABASE_READ, &reader, &err));
+        assert_true(database_checkpoint(db, 1000, &err));
+        copy_file(place, synced, "state.db");
+        assert_true(write_pages(db, NULL, &err));
+        if (in_parts) {
+            assert_true(database_begin_reading(reader, &err));
+            run(reader, "SELECT count(*) FROM event");
+        }
+        assert_true(write_pages(db, NULL, &err));
+        if (in_parts) {
+            assert_true(database_checkpoint(db, 0, &err)); /* what the reader sees */
+            database_end_reading(reader);
+        }
+        disk.broken = true;
+        assert_false(database_checkpoint(db, 0, &err));
+        disk.broken = false;
+        for (int i = 2; i < 100; i++) {
+            assert_true(write_pages(db, NULL, &err));
+            bool ok = database_checkpoint(db, 0, &err);
+            assert_true(ok != in_parts);
+            if (ok)
+                copy_file(place, synced, "state.db");
+        }
+        expect_on_disk(synced, rows);
+        database_close(reader);
+        database_close(db);
+        if (in_parts)
+            expect_on_disk(synced, rows);
+    }
+    assert_true(database_open(place, DATABASE_SERVE, &db, &err));
+    assert_true(database_checkpoint(db, 1000, &err));
+    assert_int_equal(number_of(db->handle, "SELECT count(*) FROM filler"), 200);
+    database_close(db);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -210,6 +300,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(readers_without_a_gap_do_not_let_the_log_grow, set_up,
                                         tear_down),
         cmocka_unit_test_setup_teardown(it_is_put_off_and_tried_again, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_a_failed_sync_has_lost_is_still_in_the_log, set_up,
+                                        tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
