@@ -7,7 +7,9 @@
 
 #include <string.h>
 
-enum { COMMENT_MAX = 256 }; /* so that time stays linear when comments do not end */
+/* A longer or deeper one is none, so that time stays linear when comments do not end: whatever
+ * stands in COMMENT_MAX bytes, no more than DEPTH_MAX parentheses there are looked at that far. */
+enum { COMMENT_MAX = 256, DEPTH_MAX = 4 };
 
 /* Length of the comment at the front; 1 when it does not end: then its parenthesis is a character
  * like any other. */
@@ -17,12 +19,18 @@ static size_t comment_length(struct span s)
     for (size_t i = 0; i < s.len && i < COMMENT_MAX; i++) {
         if (s.ptr[i] == '\\')
             i++;
-        else if (s.ptr[i] == '(')
-            depth++;
+        else if (s.ptr[i] == '(' && ++depth > DEPTH_MAX)
+            return 1;
         else if (s.ptr[i] == ')' && --depth == 0)
             return i + 1;
     }
     return 1;
+}
+
+/* Of a backslash: with what it quotes, where a comment before it would have read it so. */
+static size_t backslash_length(struct span s)
+{
+    return s.len > 1 && (s.ptr[1] == '(' || s.ptr[1] == '\\') ? 2 : 1;
 }
 
 static size_t quoted_length(struct span s)
@@ -42,6 +50,8 @@ size_t mime_parameter_length(struct span s)
             len = quoted_length(span_from(s, i));
         else if (s.ptr[i] == '(')
             len = comment_length(span_from(s, i));
+        else if (s.ptr[i] == '\\')
+            len = backslash_length(span_from(s, i));
         i += len;
     }
     return i;

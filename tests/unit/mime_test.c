@@ -24,6 +24,10 @@ static void parameters(void **state)
         {"text/plain; b=\"x", "x"},
         {"text/plain; b==x=", "=x="},
         {"text/plain; b=x y", "x y"},
+        {"text/plain (1(2(3(4; b=no)))); b=x", "x"},
+        {"text/plain (1(2(3(4(5; b=5))))); b=x", "x"}, /* the outer parenthesis is none */
+        {"text/plain (\\(; b=x", "x"},
+        {"text/plain \\\\; b=x", "x"},
         {"text/plain; b=(x", "(x"},
         {"text/plain; b=x; b=y", "x"},
         {"text/plain; b=\"\"; b=y", NULL},
