@@ -71,6 +71,10 @@ typedef void database_on_domain(void *context, const struct database_domain *dom
 /* All of them in order of their names. */
 MUST_CHECK bool database_domains(struct database *db, database_on_domain *on_domain, void *context,
                                  struct err *err);
+/* Each tenant that a credential, also a disabled one, or a domain has, once, by name. */
+typedef void database_on_tenant(void *context, const char *name);
+MUST_CHECK bool database_tenants(struct database *db, database_on_tenant *on_tenant, void *context,
+                                 struct err *err);
 /* Its name in normal form. ERR_NOT_FOUND: it is there already; nothing is changed. */
 MUST_CHECK bool database_add_domain(struct database *db, const struct database_domain *domain,
                                     struct err *err);

@@ -313,14 +313,29 @@ bool cli_ask_running(struct cli *cli, json_t *request, json_t **answer_r, struct
     return ok;
 }
 
+void cli_warn(const json_t *answer)
+{
+    const json_t *warnings = json_object_get(answer, "warnings");
+    size_t i;
+    const json_t *one;
+    json_array_foreach(warnings, i, one)
+    {
+        fputs("sealpost: warning: ", stderr);
+        cli_print_escaped(json_string_value(one), ESCAPE_TEXT, stderr);
+        fputc('\n', stderr);
+    }
+}
+
 int cli_tell(struct cli *cli, json_t *request, cli_say *say)
 {
     json_t *answer = NULL;
     int code = cli_ask(cli, request, &answer);
     if (code == CLI_OK && cli->json)
         cli_print_json(answer);
-    else if (code == CLI_OK)
+    else if (code == CLI_OK) {
         say(cli, answer);
+        cli_warn(answer);
+    }
     json_decref(answer);
     return code;
 }

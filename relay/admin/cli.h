@@ -59,6 +59,7 @@ bool cli_ask_quietly(struct cli *cli, json_t *request, json_t **answer_r, struct
 /* Ask, and print the answer: as JSON, or as `say` says it. Takes `request`. */
 typedef void cli_say(const struct cli *cli, json_t *answer);
 int cli_tell(struct cli *cli, json_t *request, cli_say *say);
+void cli_warn(const json_t *answer); /* on stderr, of what it says; cli_tell() does */
 /* The same where only "ARGUMENT `done`" is to be said. */
 int cli_do(struct cli *cli, json_t *request, const char *done);
 
@@ -93,7 +94,6 @@ int cli_list(struct cli *cli, json_t *request, const struct cli_column *columns,
 /* One row, without titles; not as JSON. */
 void cli_print_line(const struct cli *cli, json_t *row, const struct cli_column *columns,
                     size_t count);
-
 /* The same for rows that come in pages: begin with cli, columns and count, the rest zero. */
 struct cli_table {
     const struct cli *cli;

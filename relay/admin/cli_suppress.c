@@ -193,6 +193,7 @@ static int import(struct cli *cli, const char *path, json_t *all)
         printf("{\"read\": %zu, \"added\": %lld}\n", json_array_size(all), (long long)added);
     else if (code == CLI_OK)
         printf("%zu entries read, %lld of them new\n", json_array_size(all), (long long)added);
+    cli_warn(cli->json ? NULL : answer);
     json_decref(answer);
     return code;
 }

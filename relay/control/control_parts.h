@@ -70,6 +70,17 @@ bool control_key_list(struct database *db, struct control *c, struct err *err);
 bool control_key_add(struct database *db, struct control *c, struct err *err);
 bool control_key_retire(struct database *db, struct control *c, struct err *err);
 
+/* ---- control_tenants.c ---- */
+
+/* The names of all; to be freed also when it fails. */
+MUST_CHECK bool control_tenants(struct database *db, json_t **names_r, struct err *err);
+/* Whose a change is for which `said_or_null` was said; "": everybody's. Somebody's who is not among
+ * `names`: the answer gets a warning, or where nothing was said it is ERR_USAGE. `name_r` is
+ * borrowed. */
+MUST_CHECK bool control_means_tenant(struct control *c, const json_t *names,
+                                     const char *said_or_null, const char **name_r,
+                                     struct err *err);
+
 /* ---- control_users.c ---- */
 
 bool control_user_list(struct database *db, struct control *c, struct err *err);

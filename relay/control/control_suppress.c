@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-enum { PAGE_MAX = 1000, BATCH_MAX = 1000, IMPORT_MAX = 200 * 1000 };
+enum { PAGE_MAX = 1000, BATCH_MAX = 1000, IMPORT_MAX = 200 * 1000, OF_ADDRESS_MAX = 1000 };
 
 static bool read_address(const char *text, char form_r[ADDRESS_CANONICAL_MAX + 1], struct err *err)
 {
@@ -94,15 +94,25 @@ static bool copy_member(json_t *row, const char *key, const char *otherwise, cha
            err_set(err, ERR_USAGE, "\"%s\" is too long: %.40s…", key, text ? text : "");
 }
 
-static bool read_entry(json_t *row, int64_t now_ms, struct suppress_entry *e, struct err *err)
+/* What the rows of a request have in common. */
+struct adding {
+    struct control *c;
+    json_t *tenants; /* that there are */
+    int64_t now_ms;
+};
+
+static bool read_entry(const struct adding *a, json_t *row, struct suppress_entry *e,
+                       struct err *err)
 {
     int reason = SUPPRESS_MANUAL;
     const char *named = json_string_value(json_object_get(row, "reason"));
+    const char *tenant = json_string_value(json_object_get(row, "tenant"));
     json_t *created = json_object_get(row, "created");
-    *e = (struct suppress_entry){.created_ms = now_ms};
+    *e = (struct suppress_entry){.created_ms = a->now_ms};
     if (!read_address(json_string_value(json_object_get(row, "address")), e->address, err) ||
         (named && named[0] && !read_reason(named, &reason, err)) ||
-        !copy_member(row, "tenant", "default", e->tenant, sizeof(e->tenant), err) ||
+        !control_means_tenant(a->c, a->tenants, tenant, &tenant, err) ||
+        !copy_member(row, "tenant", tenant, e->tenant, sizeof(e->tenant), err) ||
         !copy_member(row, "stream", "", e->stream, sizeof(e->stream), err) ||
         !copy_member(row, "source", "command", e->source, sizeof(e->source), err))
         return false;
@@ -117,47 +127,87 @@ static bool read_entry(json_t *row, int64_t now_ms, struct suppress_entry *e, st
     return true;
 }
 
-bool control_suppress_add(struct database *db, struct control *c, struct err *err)
+typedef bool put_entry(struct database *db, const struct suppress_entry *e, int64_t now_ms,
+                       bool *changed_r, struct err *err);
+
+/* All rows in the one transaction, or none. `i_r`: which one is wrong. */
+static bool put_rows(struct database *db, struct control *c, put_entry *put, size_t *i_r,
+                     struct err *err)
 {
+    struct adding a = {.c = c, .now_ms = clock_now_ms()};
     json_t *rows = json_object_get(c->request, "rows");
-    int64_t now_ms = clock_now_ms();
     json_int_t added = 0;
-    if (json_array_size(rows) == 0 || json_array_size(rows) > BATCH_MAX)
-        return err_set(err, ERR_USAGE, "request has no rows, or over %d", BATCH_MAX);
-    for (size_t i = 0; i < json_array_size(rows); i++) {
+    bool ok = control_tenants(db, &a.tenants, err);
+    for (*i_r = 0; ok && *i_r < json_array_size(rows); *i_r += ok) {
         struct suppress_entry e;
         bool changed = false;
-        if (!read_entry(json_array_get(rows, i), now_ms, &e, err) ||
-            !database_suppress(db, &e, now_ms, &changed, err))
-            return false;
+        ok = read_entry(&a, json_array_get(rows, *i_r), &e, err) &&
+             put(db, &e, a.now_ms, &changed, err);
         added += changed;
     }
+    json_decref(a.tenants);
     PUT(c->answer, FIELD("added", added));
-    return true;
+    return ok;
 }
 
-/* All rows in the one transaction, or none; a row that is wrong is named by its line. */
+bool control_suppress_add(struct database *db, struct control *c, struct err *err)
+{
+    size_t count = json_array_size(json_object_get(c->request, "rows"));
+    size_t ignored = 0;
+    if (count == 0 || count > BATCH_MAX)
+        return err_set(err, ERR_USAGE, "request has no rows, or over %d", BATCH_MAX);
+    return put_rows(db, c, database_suppress, &ignored, err);
+}
+
+static bool import_entry(struct database *db, const struct suppress_entry *e, int64_t now_ms,
+                         bool *changed_r, struct err *err)
+{
+    (void)now_ms;
+    return database_suppress_import(db, e, changed_r, err);
+}
+
+/* A row that is wrong is named by its line. */
 bool control_suppress_import(struct database *db, struct control *c, struct err *err)
 {
     json_t *rows = json_object_get(c->request, "rows");
-    size_t count = json_array_size(rows);
-    int64_t now_ms = clock_now_ms();
-    json_int_t added = 0;
+    size_t i = 0, count = json_array_size(rows);
     if (count == 0 || count > IMPORT_MAX)
         return err_set(err, ERR_USAGE, "%zu entries: an import takes 1 to %d", count, IMPORT_MAX);
-    for (size_t i = 0; i < count; i++) {
-        struct suppress_entry e;
-        json_t *row = json_array_get(rows, i);
-        bool changed = false;
-        if (!read_entry(row, now_ms, &e, err) || !database_suppress_import(db, &e, &changed, err)) {
-            json_int_t line = json_row_int(row, "line");
-            return line > 0 ? err_wrap(err, "line %lld, nothing was imported", (long long)line)
-                            : err_wrap(err, "entry %zu, nothing was imported", i + 1);
-        }
-        added += changed;
+    if (!put_rows(db, c, import_entry, &i, err)) {
+        json_int_t line = json_row_int(json_array_get(rows, i), "line");
+        return line > 0 ? err_wrap(err, "line %lld, nothing was imported", (long long)line)
+                        : err_wrap(err, "entry %zu, nothing was imported", i + 1);
     }
-    PUT(c->answer, FIELD("added", added));
-    return database_note_import(db, (int64_t)count, added, now_ms, err);
+    return database_note_import(db, (int64_t)count, json_row_int(c->answer, "added"),
+                                clock_now_ms(), err);
+}
+
+/* ---- removing ---- */
+
+static void note_tenant(void *context, const struct suppress_entry *e)
+{
+    json_object_set_new(context, e->tenant, json_true());
+}
+
+/* Nothing of one tenant's goes with another's by chance. */
+static bool is_of_one(struct database *db, const struct suppressions_filter *removed,
+                      struct err *err)
+{
+    struct suppressions_filter f = *removed;
+    json_t *tenants = json_object();
+    struct buf text;
+    const char *name;
+    json_t *ignored;
+    bool ok = database_suppressions(db, &f, OF_ADDRESS_MAX, note_tenant, tenants, err);
+    buf_init(&text, 300);
+    json_object_foreach(tenants, name, ignored)
+        buf_addf(&text, "%s%s", text.len > 0 ? ", " : "", name[0] ? name : "\"\" (all)");
+    if (ok && !removed->tenant && json_object_size(tenants) > 1)
+        ok = err_set(err, ERR_USAGE, "it is on the lists of the tenants %s: say --tenant",
+                     buf_text(&text));
+    buf_fini(&text);
+    json_decref(tenants);
+    return ok;
 }
 
 bool control_suppress_remove(struct database *db, struct control *c, struct err *err)
@@ -166,6 +216,7 @@ bool control_suppress_remove(struct database *db, struct control *c, struct err 
     char form[ADDRESS_CANONICAL_MAX + 1];
     int64_t removed = 0;
     if (!control_needs(c, "address", err) || !read_filter(c, &f, form, err) ||
+        !is_of_one(db, &f, err) ||
         !database_unsuppress(db, &f, "command", clock_now_ms(), &removed, err))
         return false;
     PUT(c->answer, FIELD("removed", removed));

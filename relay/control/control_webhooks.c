@@ -98,6 +98,19 @@ static bool read_url(const struct control *c, struct webhook *w, struct err *err
             err_set(err, ERR_USAGE, "the address is too long"));
 }
 
+static bool is_no_type(const char *name, struct err *err)
+{
+    struct buf all;
+    buf_init(&all, 400);
+    for (int i = 0; i < WEBHOOK_TYPES; i++)
+        if (WEBHOOK_ALL & (1U << i))
+            buf_addf(&all, "%s%s", all.len > 0 ? ", " : "",
+                     webhook_type_name((enum webhook_type)i));
+    (void)!err_set(err, ERR_USAGE, "\"%.40s\" is no type: %s", name, buf_text(&all));
+    buf_fini(&all);
+    return false;
+}
+
 /* All, if nothing is said. */
 static bool read_types(const struct control *c, struct webhook *w, struct err *err)
 {
@@ -109,11 +122,7 @@ static bool read_types(const struct control *c, struct webhook *w, struct err *e
         enum webhook_type type = WEBHOOK_PING;
         const char *name = json_string_value(one) ? json_string_value(one) : "";
         if (!webhook_type_parse(span_of(name), &type))
-            return err_set(
-                err, ERR_USAGE,
-                "\"%.40s\" is no type: message.accepted, .delivered, .delayed, .bounced, "
-                ".expired, .suppressed, .collapsed, .deleted or .unsubscribed",
-                name);
+            return is_no_type(name, err);
         w->types |= 1U << type;
     }
     w->types = w->types != 0 ? w->types : WEBHOOK_ALL;
@@ -144,13 +153,24 @@ static bool read_streams(const struct control *c, struct webhook *w, struct err 
     return ok;
 }
 
+static bool means_tenant(struct database *db, struct control *c, const char **name_r,
+                         struct err *err)
+{
+    json_t *names = NULL;
+    bool ok = control_tenants(db, &names, err) &&
+              control_means_tenant(c, names, control_text(c, "tenant"), name_r, err);
+    json_decref(names);
+    return ok;
+}
+
 bool control_webhook_add(struct database *db, struct control *c, struct err *err)
 {
     struct webhook w = {.created_ms = clock_now_ms()};
     int64_t id = 0;
-    const char *tenant = control_text(c, "tenant") ? control_text(c, "tenant") : "default";
+    const char *tenant = NULL;
     if (!control_needs(c, "url", err) || !control_needs_name(c, "tenant", "default", err) ||
-        !read_url(c, &w, err) || !read_types(c, &w, err) || !read_streams(c, &w, err))
+        !means_tenant(db, c, &tenant, err) || !read_url(c, &w, err) || !read_types(c, &w, err) ||
+        !read_streams(c, &w, err))
         return false;
     if (!span_copy(span_of(tenant), w.tenant, sizeof(w.tenant)))
         return err_set(err, ERR_USAGE, "the tenant's name is too long");

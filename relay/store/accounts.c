@@ -169,6 +169,15 @@ bool database_domains(struct database *db, database_on_domain *on_domain, void *
     return err->kind == ERR_NONE;
 }
 
+bool database_tenants(struct database *db, database_on_tenant *on_tenant, void *context,
+                      struct err *err)
+{
+    struct rows *s = rows_prepare(db, SQL_TENANTS_KNOWN);
+    while (rows_next(db, s, err))
+        on_tenant(context, rows_get_text(s, 0));
+    return err->kind == ERR_NONE;
+}
+
 bool database_add_domain(struct database *db, const struct database_domain *domain, struct err *err)
 {
     struct rows *s = ROWS(db, SQL_ADD_DOMAIN, TEXT(domain->name), TEXT(domain->tenant),

@@ -19,6 +19,9 @@ SELECT DISTINCT tenant
 FROM credential
 WHERE NOT disabled;
 
+-- :name TENANTS_KNOWN
+SELECT tenant FROM credential UNION SELECT tenant FROM domain ORDER BY 1;
+
 -- :name ADD_USER
 -- No row comes back when there is one of that name.
 INSERT INTO credential(name, tenant, stream, hash, allowed, disabled, created, scram, streams)
