@@ -154,6 +154,13 @@ static bool note(struct database *db, const struct came_back *c, const struct re
            rows_event(db, &event, err);
 }
 
+/* Where it went is not known before its attempt is settled: then its domain stands for that. */
+static const char *site_of(const struct recipient *r)
+{
+    const char *at = strrchr(r->address, '@');
+    return r->site[0] || !at ? r->site : at + 1;
+}
+
 /* As a refusal that the relay hears itself, unless it may be about us. */
 static bool heed_bounce(struct database *db, const struct came_back *c, const struct recipient *r,
                         const struct returns_fate *fate, int64_t now_ms, struct err *err)
@@ -171,7 +178,7 @@ static bool heed_bounce(struct database *db, const struct came_back *c, const st
         days = DOMAIN_DAYS;
     const struct last_answer a = {.tenant = r->tenant,
                                   .address = r->address,
-                                  .site = r->site,
+                                  .site = site_of(r),
                                   .source = "return path",
                                   .returned = true,
                                   .needed =

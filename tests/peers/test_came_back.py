@@ -284,6 +284,29 @@ def test_what_comes_back_of_very_many_suppresses_no_more(back):
     assert len(b.relay.json("events", "--kind", "returned", "--limit", "100")) == 24
 
 
+def test_nor_before_the_relay_knows_what_became_of_it(back):
+    """The answer to the dot that was lost, or a server that takes a message and says otherwise: it comes back while it waits."""
+    b = back(host=lambda port, back: MailHost(port, lambda line, connection: "450 4.3.0 Later" if line == "." else None))
+    for i in range(24):
+        b.relay.send([f"u{i}@dest.test"])
+    tokens = {}
+
+    def tried():
+        for connection in list(b.host.connections):
+            senders = [line.split("<")[1].split(">")[0] for line in connection.lines if line.upper().startswith("MAIL FROM")]
+            recipients = [line.split("<")[1].split(">")[0] for line in connection.lines if line.upper().startswith("RCPT TO")]
+            tokens.update(zip(recipients, senders))
+        return len(tokens) == 24
+
+    assert wait_for(tried, 60)
+    with b.client() as client:
+        for to, token in tokens.items():
+            assert b.bounce(token, to, client=client) == (250, 250)
+    assert len(b.suppressed()) == 19
+    paused = b.relay.json("events", "--kind", "suppression_paused")
+    assert len(paused) == 1 and "dest.test" in json.dumps(paused), paused
+
+
 def test_places_and_time_are_bounded_and_tls_is_offered(back):
     b = back()
     _, token = b.sent()
