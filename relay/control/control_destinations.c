@@ -283,6 +283,31 @@ bool control_destination_show(struct database *db, struct control *c, struct err
     return ok;
 }
 
+struct stood {
+    const json_t *hops;
+    bool found;
+};
+
+static void note_stood(void *context, const struct database_queue_domain *row)
+{
+    struct stood *stood = context;
+    char hop[TLS_NEED_HOP];
+    size_t i;
+    const json_t *one;
+    tls_need_hop(row->domain, row->tls_need, hop);
+    json_array_foreach(stood->hops, i, one)
+    {
+        stood->found = stood->found || strcmp(json_string_value(one), hop) == 0;
+    }
+}
+
+/* Does any mail wait for these hops? */
+static bool is_waited_for(struct database *db, const json_t *hops, struct err *err)
+{
+    struct stood stood = {.hops = hops};
+    return database_queue_domains(db, clock_now_ms(), note_stood, &stood, err) && stood.found;
+}
+
 /* A hop that is no destination's just now stands for itself: what waits there may not be due
  * yet. */
 static bool find_led(struct database *db, struct control *c, struct led *led, struct err *err)
@@ -291,10 +316,12 @@ static bool find_led(struct database *db, struct control *c, struct led *led, st
     struct err unknown = {0};
     char name[WHERE_NAME];
     if (!where_meant(c, given, name, sizeof(name), &unknown)) {
-        *err = unknown;
-        if (unknown.kind != ERR_NOT_FOUND || !where_hops_of(given, led->hops))
+        bool stands = unknown.kind == ERR_NOT_FOUND && where_hops_of(given, led->hops) &&
+                      is_waited_for(db, led->hops, err);
+        if (!stands && err->kind == ERR_NONE)
+            *err = unknown;
+        if (!stands)
             return false;
-        err->kind = ERR_NONE;
         snprintf(name, sizeof(name), "%s", json_string_value(json_array_get(led->hops, 0)));
     }
     PUT(c->answer, FIELD("destination", name));

@@ -2,6 +2,11 @@
 /* control_events.c - Verbs about events: all of them, and those of one message. */
 #include "control_parts.h"
 
+#include "message.h"
+
+#include <stdio.h>
+#include <string.h>
+
 /* What is left out where there is nothing to say. */
 static const char *said(const char *text)
 {
@@ -23,12 +28,22 @@ static void add_event(void *context, const struct database_event *e)
                         FIELD("category", said(e->category)), FIELD("rule", said(e->rule))));
 }
 
-static void read_search(const struct control *c, struct database_search *q)
+/* As it stands in the message: what is told and kept elsewhere is often what is between them. */
+static const char *with_brackets(const char *id, char text_r[MESSAGE_ID_MAX + 3])
+{
+    if (!id || strchr(id, '<'))
+        return id;
+    snprintf(text_r, MESSAGE_ID_MAX + 3, "<%.*s>", MESSAGE_ID_MAX, id);
+    return text_r;
+}
+
+/* `id` holds MESSAGE_ID_MAX + 3 bytes for as long as the search. */
+static void read_search(const struct control *c, struct database_search *q, char *id)
 {
     *q = (struct database_search){.kind = control_text(c, "kind"),
                                   .recipient = control_text(c, "recipient"),
                                   .sender = control_text(c, "sender"),
-                                  .message_id = control_text(c, "message_id"),
+                                  .message_id = with_brackets(control_text(c, "message_id"), id),
                                   .credential = control_text(c, "user"),
                                   .since_ms = control_number(c, "since", 0),
                                   .until_ms = control_number(c, "until", INT64_MAX),
@@ -44,8 +59,9 @@ bool control_events(struct database *db, struct control *c, struct err *err)
 {
     struct database_search q;
     int64_t last = 0;
+    char message_id[MESSAGE_ID_MAX + 3];
     json_t *rows = control_rows(c);
-    read_search(c, &q);
+    read_search(c, &q, message_id);
     if (!database_last_event(db, &last, err) || !database_search_events(db, &q, add_event, c, err))
         return false;
     PUT(c->answer, FIELD("after", q.forward ? q.after : last));
@@ -65,9 +81,8 @@ bool control_trace(struct database *db, struct control *c, struct err *err)
     int64_t id = 0;
     if (!control_needs(c, "id", err))
         return false;
-    if (!mail_id_parse(span_of(control_text(c, "id")), &id))
-        return err_set(err, ERR_USAGE, "\"%.40s\" is not a message id: 13 letters and digits",
-                       control_text(c, "id"));
+    if (!control_mail_id(c, &id, err))
+        return false;
     /* The events of number 0 belong to no message. */
     if (id != 0 &&
         (!database_trace(db, id, add_event, c, err) || !control_add_rests(db, c, id, err)))

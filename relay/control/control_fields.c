@@ -40,6 +40,16 @@ bool control_needs_name(const struct control *c, const char *key, const char *ot
                    name ? name : "");
 }
 
+bool control_mail_id(const struct control *c, int64_t *id_r, struct err *err)
+{
+    const char *text = control_text(c, "id") ? control_text(c, "id") : "";
+    return mail_id_parse(span_of(text), id_r) ||
+           err_set(err, ERR_USAGE, "\"%.40s\" is not a message id: 13 letters and digits%s", text,
+                   strchr(text, '@') ? "; a Message-ID is looked for by 'sealpost events "
+                                       "--message-id ID'"
+                                     : "");
+}
+
 int64_t control_page(const struct control *c)
 {
     int64_t limit = control_number(c, "limit", PAGE_MAX);

@@ -33,6 +33,8 @@ void control_add_row(struct control *c, json_t *row);
 MUST_CHECK bool control_needs_name(const struct control *c, const char *key, const char *otherwise,
                                    struct err *err);
 
+/* The value of "id" is a message's. */
+MUST_CHECK bool control_mail_id(const struct control *c, int64_t *id_r, struct err *err);
 /* How many rows the request wants at once. */
 int64_t control_page(const struct control *c);
 /* What was asked for, without secrets, as "key=value …". */

@@ -96,9 +96,8 @@ static bool read_filter(const struct control *c, const char *hops, struct databa
     if (control_text(c, "after_id") &&
         !mail_id_parse(span_of(control_text(c, "after_id")), &f->after.id))
         return err_set(err, ERR_USAGE, "after_id is not a message id");
-    if (control_text(c, "id") && !mail_id_parse(span_of(control_text(c, "id")), &f->id))
-        return err_set(err, ERR_USAGE, "\"%.40s\" is not a message id: 13 letters and digits",
-                       control_text(c, "id"));
+    if (control_text(c, "id") && !control_mail_id(c, &f->id, err))
+        return false;
     if (!control_text(c, "state"))
         return true;
     if (!mail_state_parse(span_of(control_text(c, "state")), &state))
