@@ -30,7 +30,7 @@ bool queue_speeds_changed(const struct queue *q)
 
 static struct queue_speed describe(const struct destination *d, int64_t now_ms)
 {
-    bool shared = speed_is_shared(d, now_ms);
+    bool shared = slowed_is_shared(d, now_ms);
     const struct spacing *s = &d->spacing;
     return (struct queue_speed){.destination = d->name,
                                 .tenant = d->fast_name && !shared ? d->fast_name : "",
@@ -85,7 +85,7 @@ void queue_restore_speed(struct queue *q, const struct queue_speed *speed, int64
     struct destination *d = destination_keep(q, speed->destination);
     speed_forget(q, d);
     d->spacing = s;
-    speed_is_of(d, speed->tenant, now_ms);
+    slowed_is_of(d, speed->tenant, now_ms);
     d->fast_why = xstrdup(speed->why);
     d->fast_since_ms = speed->since_ms;
 }

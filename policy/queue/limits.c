@@ -40,7 +40,7 @@ static bool is_in_window(const struct destination *d, unsigned more, int64_t now
 static bool may_carry_plain(const struct destination *d, unsigned more, int64_t now_ms)
 {
     const struct provider *p = d->provider;
-    if (!is_in_window(d, more, now_ms) || speed_bars_all(d, now_ms))
+    if (!is_in_window(d, more, now_ms) || slowed_bars_all(d, now_ms))
         return false;
     if (d->plain + reserve_at(d->window.limit, d->urgent_ms, now_ms) >= d->window.limit)
         return false;

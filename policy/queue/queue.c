@@ -381,7 +381,7 @@ bool queue_rest_waits(struct queue *q, uint64_t connection, int64_t now_ms)
     const struct connection *c = connection_find(q, connection);
     if (!c || c->state != CONNECTION_BUSY)
         return false;
-    return speed_bars_rest(c, now_ms) || boundary_is_urgent(q, c, now_ms);
+    return slowed_bars_rest(c, now_ms) || boundary_is_urgent(q, c, now_ms);
 }
 
 bool queue_connection_failed(struct queue *q, uint64_t connection, enum queue_failure how,

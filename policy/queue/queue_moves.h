@@ -137,19 +137,19 @@ void speed_answers(struct queue *q, const struct connection *c, enum queue_spoke
 
 /* ---- slowed.c ---- */
 
-enum { SPEED_SHARED_MS = 30 * 60 * 1000 };
+enum { SLOWED_SHARED_MS = 30 * 60 * 1000 };
 
 /* What is learned is of two tenants, and so of all. */
-bool speed_is_shared(const struct destination *d, int64_t now_ms);
+bool slowed_is_shared(const struct destination *d, int64_t now_ms);
 /* May plain mail not go yet: of anybody, or that? */
-bool speed_bars_all(const struct destination *d, int64_t now_ms);
-bool speed_bars(const struct destination *d, const struct line *line, int64_t now_ms);
+bool slowed_bars_all(const struct destination *d, int64_t now_ms);
+bool slowed_bars(const struct destination *d, const struct line *line, int64_t now_ms);
 /* Between two transactions of its message: the next one may not go yet. */
-bool speed_bars_rest(const struct connection *c, int64_t now_ms);
+bool slowed_bars_rest(const struct connection *c, int64_t now_ms);
 /* It is of that tenant, as before a restart; "": of all. */
-void speed_is_of(struct destination *d, const char *tenant, int64_t now_ms);
+void slowed_is_of(struct destination *d, const char *tenant, int64_t now_ms);
 /* A message of that tenant goes now. */
-void speed_goes(struct destination *d, const struct tenant *tenant, int64_t now_ms);
+void slowed_goes(struct destination *d, const struct tenant *tenant, int64_t now_ms);
 
 /* ---- kept_speeds.c ---- */
 

@@ -4,44 +4,44 @@
 
 #include <stdlib.h>
 
-bool speed_is_shared(const struct destination *d, int64_t now_ms)
+bool slowed_is_shared(const struct destination *d, int64_t now_ms)
 {
     return d->fast_shared_until_ms > now_ms;
 }
 
 static bool is_of(const struct destination *d, uint64_t tenant, int64_t now_ms)
 {
-    return d->fast_tenant == tenant || speed_is_shared(d, now_ms);
+    return d->fast_tenant == tenant || slowed_is_shared(d, now_ms);
 }
 
-bool speed_bars_all(const struct destination *d, int64_t now_ms)
+bool slowed_bars_all(const struct destination *d, int64_t now_ms)
 {
-    return speed_is_shared(d, now_ms) && spacing_next_ms(&d->spacing, now_ms) > now_ms;
+    return slowed_is_shared(d, now_ms) && spacing_next_ms(&d->spacing, now_ms) > now_ms;
 }
 
-bool speed_bars(const struct destination *d, const struct line *line, int64_t now_ms)
+bool slowed_bars(const struct destination *d, const struct line *line, int64_t now_ms)
 {
     return d->spacing.level > 0 && line->class != STREAM_SECURITY &&
            is_of(d, line->tenant->id, now_ms) && spacing_next_ms(&d->spacing, now_ms) > now_ms;
 }
 
-bool speed_bars_rest(const struct connection *c, int64_t now_ms)
+bool slowed_bars_rest(const struct connection *c, int64_t now_ms)
 {
     const struct destination *d = c->lane->destination;
     return c->carries && !c->urgent && is_of(d, c->users.last, now_ms) &&
            spacing_next_ms(&d->spacing, now_ms) > now_ms;
 }
 
-void speed_goes(struct destination *d, const struct tenant *tenant, int64_t now_ms)
+void slowed_goes(struct destination *d, const struct tenant *tenant, int64_t now_ms)
 {
     if (is_of(d, tenant->id, now_ms))
         spacing_goes(&d->spacing, now_ms);
 }
 
-void speed_is_of(struct destination *d, const char *tenant, int64_t now_ms)
+void slowed_is_of(struct destination *d, const char *tenant, int64_t now_ms)
 {
     free(d->fast_name);
     d->fast_name = xstrdup(tenant);
     d->fast_tenant = *tenant ? tenant_id(tenant) : 0;
-    d->fast_shared_until_ms = *tenant ? 0 : now_ms + SPEED_SHARED_MS;
+    d->fast_shared_until_ms = *tenant ? 0 : now_ms + SLOWED_SHARED_MS;
 }

@@ -30,10 +30,10 @@ static void note_refused(struct queue *q, struct destination *d, uint64_t tenant
 {
     bool is_on = spacing_is_on(&d->spacing, now_ms);
     bool another = is_on && d->fast_tenant != 0 && d->fast_tenant != tenant;
-    if (another && !speed_is_shared(d, now_ms))
+    if (another && !slowed_is_shared(d, now_ms))
         spacing_anew(&d->spacing);
     if (another)
-        d->fast_shared_until_ms = now_ms + SPEED_SHARED_MS;
+        d->fast_shared_until_ms = now_ms + SLOWED_SHARED_MS;
     else if (!is_on)
         d->fast_shared_until_ms = 0;
     if (tenant == d->fast_tenant)
@@ -47,7 +47,7 @@ static void note_refused(struct queue *q, struct destination *d, uint64_t tenant
 static void too_fast(struct queue *q, struct destination *d, const struct connection *c,
                      int64_t now_ms)
 {
-    if (speed_is_shared(d, now_ms) && is_of_one(d, c->users.last))
+    if (slowed_is_shared(d, now_ms) && is_of_one(d, c->users.last))
         return;
     note_refused(q, d, c->users.last, now_ms);
     bool was_on = spacing_is_on(&d->spacing, now_ms);
@@ -74,7 +74,7 @@ static void taken(struct queue *q, struct destination *d, const struct connectio
 {
     double before = d->spacing.level;
     note_taken(d, c->users.last);
-    if (d->fast_tenant == c->users.last || speed_is_shared(d, now_ms))
+    if (d->fast_tenant == c->users.last || slowed_is_shared(d, now_ms))
         spacing_taken(&d->spacing, c->began_ms, now_ms);
     else
         spacing_seen(&d->spacing, now_ms);

@@ -100,7 +100,7 @@ static void show_speed(const struct destination *d, struct queue_destination_vie
         return;
     int64_t next_ms = spacing_next_ms(s, now_ms);
     v->a_minute = s->level;
-    if (d->fast_name && !speed_is_shared(d, now_ms))
+    if (d->fast_name && !slowed_is_shared(d, now_ms))
         v->slowed_tenant = d->fast_name;
     v->refused_a_minute = s->bad;
     v->next_ms = next_ms > now_ms ? next_ms - now_ms : 0;

@@ -111,7 +111,7 @@ static void the_rest_waits_where_messages_are_spaced(void **state)
         uint64_t connection = go_on(q, 20, 0);
         EXPECT(!queue_rest_waits(q, connection, 1000), spaced[i].label);
         struct destination *d = connection_find(q, connection)->lane->destination;
-        speed_is_of(d, spaced[i].tenant, 1000);
+        slowed_is_of(d, spaced[i].tenant, 1000);
         d->spacing.level = 10;
         d->spacing.refused_ms = 1000;
         spacing_goes(&d->spacing, 1000);

@@ -153,9 +153,9 @@ void domain_policy_prefetch(struct deliveries *home, const struct config_route *
 
 /* Between two transactions: record who has got it, while the others are still to be asked (C3). */
 void attempt_record(struct attempt *p);
-/* So many of them are not on disk yet that nobody else should get it before they are, or one has
- * heard that there are too many. */
-bool attempt_is_behind(const struct attempt *p);
+/* Its other recipients are not asked for now: so many are not on disk yet that nobody else should
+ * get it before they are, or the server has said that it was sent too much. */
+bool attempt_asks_no_more(const struct attempt *p);
 /* What its server has said of how fast it takes mail; before attempt_settle(). `reply_r`: with
  * QUEUE_TOO_FAST how it said so, borrowed; else NULL. */
 enum queue_spoken attempt_spoken(const struct attempt *p, const struct verdict **reply_r);

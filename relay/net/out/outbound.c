@@ -164,7 +164,7 @@ static void end_message(struct outbound *c)
     if (attempt_all_answered(c->attempt)) {
         attempt_done(c);
     } else if (attempt_has_answer(c->attempt) &&
-               (attempt_is_behind(c->attempt) ||
+               (attempt_asks_no_more(c->attempt) ||
                 dispatch_rest_waits(c->home->shared->dispatch, c->number))) {
         attempt_leave_rest(c->attempt);
         attempt_done(c);

@@ -410,7 +410,7 @@ void attempt_record(struct attempt *p)
         record(p);
 }
 
-bool attempt_is_behind(const struct attempt *p)
+bool attempt_asks_no_more(const struct attempt *p)
 {
     const struct verdict *reply;
     size_t unrecorded = p->recording;
