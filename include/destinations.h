@@ -7,7 +7,7 @@
 #include "address.h"
 #include "buf.h"
 #include "progress.h"
-#include "queue_view.h"
+#include "queue_shape.h"
 
 struct dispatch;
 
@@ -63,6 +63,14 @@ struct destinations_detail {
 };
 void destinations_detail_fini(struct destinations_detail *detail);
 
+/* What holds for a domain's mail: the row of its destination, if that is known, and the hosts of
+ * this domain that are avoided. */
+struct destinations_shape {
+    struct queue_shape shape;
+    struct destinations_detail detail;
+};
+void destinations_shape_fini(struct destinations_shape *shape);
+
 /* What a running relay answers: dispatch_destinations, of the network. */
 struct destinations_calls {
     /* All that queue_each_destination() has: those with the most mail that is due first, then those
@@ -74,6 +82,12 @@ struct destinations_calls {
     bool (*find)(struct dispatch *d, const char *name, struct destinations_detail *detail_r);
     /* Where mail for a hop goes (tls_need_hop()): one row, or none when that is not known now. */
     void (*find_hop)(struct dispatch *d, const char *hop, struct destinations_list *list_r);
+    /* See queue_each_limited(); sorted by name. */
+    void (*read_limited)(struct dispatch *d, const char *tenant_or_null,
+                         struct destinations_list *list_r);
+    /* See queue_find_shape(). */
+    void (*find_shape)(struct dispatch *d, const struct queue_shape_question *question,
+                       struct destinations_shape *shape_r);
     /* What is being tried. Waits for the shards, two seconds at most: neither on a loop nor on the
      * store's thread. */
     void (*read_progress)(struct dispatch *d, struct progress *progress_r);

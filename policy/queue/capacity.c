@@ -71,7 +71,7 @@ static bool may_go_beyond(const struct queue *q, enum pool pool, enum beyond kin
     return is_within_share(held, left);
 }
 
-static bool line_may_have_one(const struct queue *q, const struct line *line)
+bool capacity_may_have(const struct queue *q, const struct line *line)
 {
     enum pool pool = line_pool(line);
     enum beyond kind = destination_beyond(line->domain->lane->destination);
@@ -107,7 +107,7 @@ static bool line_may_open(const struct line *line, const void *context)
     return !line_is_shunned(line) &&
            (destination_tells_apart(d) ? destination_has_room(d, line, now->now_ms)
                                        : destination_bears(d, line, NULL, now->now_ms)) &&
-           line_may_have_one(now->queue, line);
+           capacity_may_have(now->queue, line);
 }
 
 static bool has_room(const struct line *line, const struct moment *now)

@@ -11,6 +11,7 @@
 
 #include "host_lists.h"
 #include "mx_providers.h"
+#include "queue_shape.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -273,6 +274,23 @@ static bool print_names(const struct queue_answer *answer, const struct host_lis
     buf_addf(name, ":%u%s%s", answer->port, route[0] ? " " : "", route);
     CHECK(!name->overflow && !hosts->overflow);
     return known;
+}
+
+void queue_prospect(const struct queue_answer *answer, struct buf *name,
+                    struct queue_prospect *prospect_r)
+{
+    struct host_list list;
+    struct mx_provider row = {0};
+    struct buf hosts;
+    host_list_read(answer, &list);
+    buf_init(&hosts, HOST_LIST_ROOM);
+    *prospect_r = (struct queue_prospect){0};
+    if (print_names(answer, &list, &row, &hosts, name)) {
+        CHECK(span_copy(row.name, prospect_r->provider, sizeof(prospect_r->provider)));
+        prospect_r->connections = row.connections;
+        prospect_r->messages = row.messages;
+    }
+    buf_fini(&hosts);
 }
 
 struct lane *lane_need(struct queue *q, const struct queue_answer *answer)

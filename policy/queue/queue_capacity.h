@@ -85,6 +85,8 @@ static inline enum pool line_pool(const struct line *line)
 
 enum { QUEUE_SLOW_OPENING_MS = 1000, QUEUE_LONG_BUSY_MS = 10 * 1000 };
 
+/* May this line's mail have one of them, within its tenant's share or beyond it? */
+bool capacity_may_have(const struct queue *q, const struct line *line);
 /* Would its tenant's share bear another connection beside one for this line? */
 bool capacity_bears_another(const struct queue *q, const struct line *line);
 /* And has it all that it may have? */

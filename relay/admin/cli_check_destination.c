@@ -22,10 +22,10 @@ static const char *const results[] = {[MX_PENDING] = "", /* it never stays so */
                                       [MX_DOWN] = "DNS gives no answer at all",
                                       [MX_BOGUS] = "no answer of DNS can be validated"};
 
-static const char *result_of(const struct destination_check *d)
+const char *destination_check_result(const struct destination_look *look)
 {
-    bool missing = d->look.route->host[0] != '\0' && d->look.mx.result == MX_NO_DOMAIN;
-    return missing ? "the smart host is not found in DNS" : results[d->look.mx.result];
+    bool missing = look->route->host[0] != '\0' && look->mx.result == MX_NO_DOMAIN;
+    return missing ? "the smart host is not found in DNS" : results[look->mx.result];
 }
 
 static const char *const states[] = {[DANE_PENDING] = "",
@@ -214,9 +214,10 @@ static json_t *describe_outcome(const struct destination_check *d, size_t kind)
 {
     size_t at = d->takers[kind];
     bool has_host = d->look.mx.result == MX_FOUND;
-    return ROW(FIELD("outcome", domain_outcome_name(d->outcomes[kind])),
-               FIELD("host", has_host ? (const char *)d->look.mx.hosts.all[at].name : ""),
-               FIELD("why", has_host ? d->prospects[kind][at].why : result_of(d)));
+    return ROW(
+        FIELD("outcome", domain_outcome_name(d->outcomes[kind])),
+        FIELD("host", has_host ? (const char *)d->look.mx.hosts.all[at].name : ""),
+        FIELD("why", has_host ? d->prospects[kind][at].why : destination_check_result(&d->look)));
 }
 
 static json_t *describe(const struct destination_check *d)
@@ -231,7 +232,8 @@ static json_t *describe(const struct destination_check *d)
     return ROW(FIELD("domain", (const char *)d->domain),
                FIELD("route", look->route->fallback ? NULL : (const char *)look->route->domain),
                FIELD("port", look->route->port), FLAG("login", look->route->username[0] != '\0'),
-               FIELD("mx", result_of(d)), FIELD("why", (const char *)look->mx.why),
+               FIELD("mx", destination_check_result(&d->look)),
+               FIELD("why", (const char *)look->mx.why),
                FLAG("host_named", look->route->host[0] != '\0'),
                FLAG("mx_secure", look->mx.hosts.secure && !look->route->host[0]),
                FIELD("mta_sts", describe_policy(d)), FLAG("usable", is_taken(d, CHECK_PLAIN)),

@@ -4,6 +4,7 @@
 
 #include "cli.h"
 #include "cli_returns.h"
+#include "cli_shape.h"
 #include "cli_tlsrpt.h"
 #include "cli_webhooks.h"
 #include "similar.h"
@@ -111,6 +112,16 @@ static const struct command commands[] = {
      "send nothing there for a while, or to no destination with that host", cli_destination_rest},
     {"destination resume", "NAME|--host HOST", 0, 1, "host=", "end a rest: try now",
      cli_destination_resume},
+    {"shape explain", "DOMAIN [--tenant T]", 1, 1, "tenant=",
+     "explain what holds for a domain's mail: limits, where each is from, what waits for what",
+     cli_shape_explain},
+    {"shape list", "[--tenant T]", 0, 0,
+     "tenant=", "list destinations that are paused, rest, are slowed, or have refused connections",
+     cli_shape_list},
+    {"shape pause", "NAME|--host HOST [--for 1h] [--why TEXT]", 0, 1, "host= for= why=",
+     "the same as destination rest: send nothing there for a while", cli_destination_rest},
+    {"shape resume", "NAME|--host HOST", 0, 1, "host=",
+     "the same as destination resume: end a pause or a rest, and try now", cli_destination_resume},
     {"quota show", "ADDRESS|USER", 1, 1, "",
      "show the limits of a recipient or a credential, and what is left", cli_quota_show},
     {"quota shares", "[--tenant T]", 0, 0,

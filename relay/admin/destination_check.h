@@ -45,6 +45,9 @@ MUST_CHECK bool destination_check(struct cli *cli, const char *domain, bool conn
                                   struct destination_check *check_r, struct err *err);
 void destination_check_fini(struct destination_check *check);
 
+/* What DNS says of the hosts, as a part of a sentence: "found", or why there are none. */
+const char *destination_check_result(const struct destination_look *look);
+
 /* As `check destination` shows it to people. */
 void destination_text_print(json_t *all);
 

@@ -74,6 +74,8 @@ static const struct verb verbs[] = {
     {"destination.domains", CONTROL_READ, control_destination_domains},
     {"destination.rest", CONTROL_WRITE, control_destination_rest},
     {"destination.resume", CONTROL_WRITE, control_destination_resume},
+    {"shape.list", CONTROL_READ, control_shape_list},
+    {"shape.explain", CONTROL_READ, control_shape_explain},
     {"sts.show", CONTROL_READ, control_sts_show},
     {"sts.refresh", CONTROL_WRITE, control_sts_refresh},
     {"sts.forget", CONTROL_WRITE, control_sts_forget},

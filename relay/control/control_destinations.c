@@ -229,7 +229,7 @@ static void add_led(void *context, const struct database_queue_domain *row)
 }
 
 /* The hosts that are not tried for a while. */
-static json_t *describe_avoided(const struct destinations_detail *detail)
+json_t *control_describe_avoided(const struct destinations_detail *detail)
 {
     json_t *rows = json_array();
     for (size_t i = 0; i < detail->avoided_count; i++) {
@@ -256,7 +256,7 @@ static json_t *describe_detail(const struct destinations_detail *detail)
         json_array_append_new(domains, json_string(detail->some_domains[i]));
     PUT(made, FIELD("domains", detail->domains), FIELD("some_domains", domains),
         FIELD("waiting_by_tenant", describe_tenants(detail)),
-        FIELD("tenants", detail->tenant_count), FIELD("avoided", describe_avoided(detail)));
+        FIELD("tenants", detail->tenant_count), FIELD("avoided", control_describe_avoided(detail)));
     return made;
 }
 

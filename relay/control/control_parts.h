@@ -106,7 +106,9 @@ bool control_destination_list(struct database *db, struct control *c, struct err
 bool control_destination_show(struct database *db, struct control *c, struct err *err);
 bool control_destination_domains(struct database *db, struct control *c, struct err *err);
 struct destinations_row;
+struct destinations_detail;
 json_t *control_describe_destination(const struct destinations_row *row);
+json_t *control_describe_avoided(const struct destinations_detail *detail);
 MUST_CHECK bool control_needs_relay(const struct control *c, struct err *err);
 /* The one that "name" means; `name_r` holds WHERE_NAME bytes. */
 MUST_CHECK bool control_needs_destination(const struct control *c, char *name_r, struct err *err);
@@ -132,6 +134,11 @@ void control_add_rest(json_t *rests, struct where *w, const struct database_queu
 
 bool control_destination_rest(struct database *db, struct control *c, struct err *err);
 bool control_destination_resume(struct database *db, struct control *c, struct err *err);
+
+/* ---- control_shape.c ---- */
+
+bool control_shape_list(struct database *db, struct control *c, struct err *err);
+bool control_shape_explain(struct database *db, struct control *c, struct err *err);
 
 /* ---- control_suppress.c ---- */
 

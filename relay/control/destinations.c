@@ -18,6 +18,11 @@ void destinations_detail_fini(struct destinations_detail *detail)
     destinations_list_fini(&detail->one);
 }
 
+void destinations_shape_fini(struct destinations_shape *shape)
+{
+    destinations_detail_fini(&shape->detail);
+}
+
 void progress_fini(struct progress *progress)
 {
     free(progress->rows);

@@ -4,6 +4,7 @@
 
 #include "clock.h"
 #include "host_facts.h"
+#include "route_label.h"
 #include "secret.h"
 #include "settings.h"
 
@@ -77,33 +78,6 @@ uint64_t dispatch_trust(const struct settings *settings, const struct config_rou
     return trust | 1;
 }
 
-static bool shows_as(const struct config_route *route, enum tls_need need, const char *label)
-{
-    char own[TRUST_LABEL];
-    const struct trust demanded = trust_for(&route->trust, need);
-    trust_label(&demanded, own);
-    return strcmp(own, label) == 0;
-}
-
-/* What a route demands, as people read it. Nothing shown may tell of a password, so of logins that
- * show alike, the same user name with other passwords, those of later routes have a number. */
-static void label_route(const struct config *config, const struct config_route *route,
-                        enum tls_need need, char label_r[TRUST_LABEL])
-{
-    unsigned before = 0;
-    const struct trust demanded = trust_for(&route->trust, need);
-    trust_label(&demanded, label_r);
-    for (size_t i = 0; i < config->route_count; i++) {
-        const struct config_route *other = &config->routes[i];
-        if (memcmp(other->trust.login, route->trust.login, sizeof(other->trust.login)) == 0)
-            break;
-        before += shows_as(other, need, label_r);
-    }
-    size_t len = strlen(label_r);
-    if (before > 0)
-        snprintf(label_r + len, TRUST_LABEL - len, "-%u", before + 1);
-}
-
 void dispatch_resolved(struct dispatch *d, const struct dispatch_work *work,
                        const struct settings *settings, const struct config_route *route,
                        struct mx_answer *answer)
@@ -114,7 +88,7 @@ void dispatch_resolved(struct dispatch *d, const struct dispatch_work *work,
     unsigned preferences[HOSTS_MAX];
     char demanded[TRUST_LABEL];
     tls_need_hop(work->domain, work->need, hop);
-    label_route(settings->config, route, work->need, demanded);
+    route_label(settings->config, route, work->need, demanded);
     bool all = true; /* others by lot at the next lookup: whose hosts they are names them */
     size_t count = answer->hosts.count;
     for (size_t i = 0; i < count; i++) {

@@ -142,6 +142,26 @@ static void read_known(struct dispatch *d, struct destinations_list *list_r)
     end_list(list_r);
 }
 
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(((const struct destinations_row *)a)->name,
+                  ((const struct destinations_row *)b)->name);
+}
+
+static void read_limited(struct dispatch *d, const char *tenant_or_null,
+                         struct destinations_list *list_r)
+{
+    struct room room = {0};
+    begin_list(list_r);
+    queue_each_limited(d->queue, tenant_or_null, count_row, &room, dispatch_begin(d));
+    pthread_mutex_unlock(&d->mutex);
+    make_room(list_r, &room);
+    queue_each_limited(d->queue, tenant_or_null, add_row, list_r, dispatch_begin(d));
+    pthread_mutex_unlock(&d->mutex);
+    end_list(list_r);
+    qsort(list_r->rows, list_r->count, sizeof(*list_r->rows), by_name);
+}
+
 static void add_tenant(void *context, const char *tenant, size_t waiting)
 {
     struct destinations_detail *detail = context;
@@ -227,6 +247,23 @@ static void find_hop(struct dispatch *d, const char *hop, struct destinations_li
     }
     pthread_mutex_unlock(&d->mutex);
     end_list(list_r);
+}
+
+static void find_shape(struct dispatch *d, const struct queue_shape_question *question,
+                       struct destinations_shape *shape_r)
+{
+    struct queue_destination_view view;
+    *shape_r = (struct destinations_shape){.detail.shards = 0};
+    begin_list(&shape_r->detail.one);
+    int64_t now_ms = dispatch_begin(d);
+    const struct place *place = dispatch_find_place(d, question->domain);
+    queue_find_shape(d->queue, question, &shape_r->shape, &view, now_ms);
+    if (shape_r->shape.known)
+        add_row(&shape_r->detail.one, &view);
+    if (place && shape_r->shape.known)
+        dispatch_add_avoided(d, place, &shape_r->detail, now_ms);
+    pthread_mutex_unlock(&d->mutex);
+    end_list(&shape_r->detail.one);
 }
 
 /* ---- what it is told ---- */
@@ -323,6 +360,8 @@ const struct destinations_calls dispatch_destinations = {.read = read_all,
                                                          .read_known = read_known,
                                                          .find = find,
                                                          .find_hop = find_hop,
+                                                         .read_limited = read_limited,
+                                                         .find_shape = find_shape,
                                                          .read_progress = progress_read,
                                                          .rest = rest,
                                                          .resume = resume,
