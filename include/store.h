@@ -72,6 +72,11 @@ bool store_disk(const struct store *store, struct store_disk *disk_r);
 /* Where it lies; borrowed. From any thread. */
 const char *store_state_dir(const struct store *store);
 
+/* From now on `db`, which reads the same state directory, sees what is counted as it is, and not as
+ * the disk has it, which may be ahead. `db` is closed before the store is stopped. From any
+ * thread. */
+void store_lend_counts(const struct store *store, struct database *db);
+
 /* Another number whenever there is something new for endpoints, or an endpoint has been changed.
  * From any thread. */
 uint64_t store_outbox_news(const struct store *store);

@@ -87,6 +87,13 @@ void throttle_take(struct throttle_bucket *b, const struct throttle_limit *limit
 /* How many would conform now. */
 uint32_t throttle_left(const struct throttle_bucket *b, const struct throttle_limit *limit,
                        bool security, int64_t now_ms);
+/* How many of a limit may be counted before they come, so that they need not be written down one by
+ * one: what is lost of these in a crash is no more than a quarter of what may come at once. 0: each
+ * is to be written. */
+uint32_t throttle_lease(const struct throttle_limit *limit);
+/* The bucket with so many more. */
+struct throttle_bucket throttle_ahead(const struct throttle_bucket *b,
+                                      const struct throttle_limit *limit, uint32_t count);
 /* From this time on the bucket is as if it had never been used. */
 int64_t throttle_expires_ms(const struct throttle_bucket *b);
 

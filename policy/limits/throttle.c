@@ -9,7 +9,7 @@
 #include <string.h>
 
 enum { SECOND = 1000, MINUTE = 60 * SECOND, HOUR = 60 * MINUTE, DAY = 24 * HOUR };
-enum { FLOOD_FACTOR = 5 };
+enum { FLOOD_FACTOR = 5, LEASE = 16 };
 
 static const char *const key_names[THROTTLE_KEYS] = {
     [THROTTLE_CLASS] = "class",
@@ -212,6 +212,35 @@ uint32_t throttle_left(const struct throttle_bucket *b, const struct throttle_li
     for (; left < 10000 && throttle_wait_ms(&copy, l, security, now_ms) == 0; left++)
         throttle_take(&copy, l, now_ms);
     return left;
+}
+
+uint32_t throttle_lease(const struct throttle_limit *l)
+{
+    int64_t least = INT64_MAX;
+    int64_t burst = 0;
+    int64_t every_ms = 0;
+    if (l->every_ms > 0)
+        least = l->burst;
+    if (l->per_day > 0)
+        split_day(l->per_day, &burst, &every_ms);
+    if (l->per_day > 0)
+        least = at_most(least, burst);
+    return l->every_ms == 0 && l->per_day == 0 ? 0 : (uint32_t)at_most(least / 4, LEASE);
+}
+
+struct throttle_bucket throttle_ahead(const struct throttle_bucket *b,
+                                      const struct throttle_limit *l, uint32_t count)
+{
+    struct throttle_bucket ahead = *b;
+    int64_t burst = 0;
+    int64_t every_ms = 0;
+    if (l->every_ms > 0)
+        ahead.tat_ms += l->every_ms * count;
+    if (l->per_day > 0) {
+        split_day(l->per_day, &burst, &every_ms);
+        ahead.day_ms += every_ms * count;
+    }
+    return ahead;
 }
 
 int64_t throttle_expires_ms(const struct throttle_bucket *b)

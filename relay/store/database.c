@@ -450,6 +450,7 @@ bool database_open(const char *state_dir, enum database_mode mode, struct databa
     if (mode == DATABASE_SERVE) {
         sqlite3_wal_hook(db->handle, on_commit, db); /* instead of SQLite's own, for checkpoints */
         allocate_log(state_dir);
+        db->leases = leases_new();
     }
     *db_r = db;
     return true;
@@ -476,6 +477,8 @@ void database_close(struct database *db)
     rows_fini(db);
     sqlite3_close(db->handle);
     shares_fini(&db->shares);
+    if (db->writes)
+        leases_free(db->leases);
     suppress_brake_free(db->brake);
     changes_fini(&db->changes);
     secret_keyed_free(db->keyed);

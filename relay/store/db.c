@@ -21,12 +21,19 @@ static void undo_brake(struct database *db, size_t answers)
     db->brake_answers = answers;
 }
 
+/* Who only reads looks at those of the relay's one connection that writes. */
+static struct leases *own_leases(const struct database *db)
+{
+    return db->writes ? db->leases : NULL;
+}
+
 void rows_rollback(struct database *db)
 {
     rows_try(db, SQL_ROLLBACK);
     db->level = 0;
     db->unindexed = UNINDEXED_UNKNOWN;
     shares_undo(&db->shares, 0);
+    leases_undo(own_leases(db), 0);
     undo_brake(db, 0);
     memset(db->newcomers, 0, sizeof(db->newcomers));
     outbox_undone(db);
@@ -42,9 +49,9 @@ static const struct {
 bool rows_savepoint(struct database *db, struct rows_mark *mark_r, struct err *err)
 {
     CHECK(db->level < COUNT_OF(savepoints));
-    *mark_r = (struct rows_mark){db->due.count,           db->released.count, db->changes.count,
-                                 db->shares.change_count, db->unindexed,      db->level++,
-                                 db->brake_answers};
+    *mark_r = (struct rows_mark){
+        db->due.count, db->released.count, db->changes.count, db->shares.change_count,
+        db->unindexed, db->level++,        db->brake_answers, leases_changes(own_leases(db))};
     return rows_simple(db, savepoints[mark_r->level].begin, err);
 }
 
@@ -62,6 +69,7 @@ bool rows_undo(struct database *db, const struct rows_mark *mark, struct err *er
     db->released.count = mark->released;
     changes_cut(&db->changes, mark->changes);
     shares_undo(&db->shares, mark->shares);
+    leases_undo(own_leases(db), mark->leases);
     undo_brake(db, mark->brake_answers);
     memset(db->newcomers, 0, sizeof(db->newcomers));
     outbox_undone(db);
@@ -89,6 +97,7 @@ void rows_forget(struct database *db)
     db->outbox_news = db->endpoints_changed = false;
     db->outbox_turn++;
     shares_keep(&db->shares);
+    leases_keep(own_leases(db));
 }
 
 void rows_note_released(struct database *db, const struct mail_place *place)

@@ -6,6 +6,7 @@
 
 #include "changes.h"
 #include "database.h"
+#include "leases.h"
 #include "rows.h"
 #include "shares.h"
 
@@ -25,6 +26,7 @@ struct rows_mark {
     int64_t unindexed;
     unsigned level;
     size_t brake_answers;
+    size_t leases;
 };
 
 /* What names of `sent` are made of, as last time (sent.c). */
@@ -75,6 +77,7 @@ struct database {
     bool log_kept;      /* that may be lost: nothing more is brought home (database.c) */
     bool revised;       /* by the open transaction: mail that waits, or who is to get it */
     struct shares shares;
+    struct leases *leases;        /* the relay's; NULL: rows say how it is */
     struct suppress_brake *brake; /* NULL until something was answered */
     size_t brake_answers;         /* that the open transaction has counted there */
     unsigned level;               /* savepoints that are open, one in the other */

@@ -14,6 +14,7 @@
 #include "reader.h"
 
 #include "clock.h"
+#include "db.h"
 #include "sandbox.h"
 #include "suppressions.h"
 
@@ -276,13 +277,16 @@ static void free_reader(struct reader *r)
     free(r);
 }
 
-bool reader_start(const char *state_dir, struct reader **reader_r, struct err *err)
+bool reader_start(const char *state_dir, struct leases *leases, struct reader **reader_r,
+                  struct err *err)
 {
     struct reader *r = xcalloc(1, sizeof(*r));
     init(&r->urgent);
     pthread_mutex_init(&r->mutex, NULL);
     pthread_cond_init(&r->wake, NULL);
     bool ok = database_open(state_dir, DATABASE_READ, &r->db, err);
+    if (ok)
+        r->db->leases = leases;
     if (ok && pthread_create(&r->thread, NULL, run_thread, r) != 0)
         ok = err_set(err, ERR_SYSTEM, "starting the store's reader failed");
     if (!ok) {

@@ -5,10 +5,12 @@
 
 #include "store_read.h"
 
+struct leases;
 struct reader;
 
-/* The store is there, and its schema is the newest. */
-MUST_CHECK bool reader_start(const char *state_dir, struct reader **reader_r, struct err *err);
+/* The store is there, and its schema is the newest. `leases` is borrowed. */
+MUST_CHECK bool reader_start(const char *state_dir, struct leases *leases, struct reader **reader_r,
+                             struct err *err);
 /* Takes `q`; from any thread, until reader_stop(). */
 void reader_ask(struct reader *reader, struct store_question *q);
 /* Answer all that has been asked, end the thread, free. NULL is allowed. */

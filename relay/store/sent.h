@@ -24,10 +24,6 @@ void sent_name_message(struct database *db, const char *whom, struct buf *text,
 struct span sent_span(const struct sent_name *name);
 struct span sent_older(const struct sent_name *name);
 
-struct sent_row {
-    int64_t until, value;
-};
-
 /* Zeros when there is none; `older` reads the same from a table of before. */
 MUST_CHECK bool sent_find(struct database *db, const struct sent_name *name, enum sql older,
                           struct sent_row *row_r, struct err *err);

@@ -40,6 +40,7 @@
 #include "spool_record.h"
 #include "state_lock.h"
 #include "store_engine.h"
+#include "throttle_rows.h"
 #include "transaction.h"
 
 #include <pthread.h>
@@ -378,6 +379,7 @@ static void *run_thread(void *context)
     if (!store->failing) {
         share_notices_tell_last(store->db, clock_now_ms());
         event_shares_save(store->db);
+        throttle_rows_settle(store->db);
     }
     while (store->unrecorded) {
         struct job *job = store->unrecorded;
@@ -453,8 +455,9 @@ static bool start(struct store *base, struct err *err)
          duplicates_key(store->db, base->content_key, err) && mend_clock(store, err) &&
          directory_open(store->db, &base->directory, err) &&
          database_waiting(store->db, collect_place, collect_due, store, err) &&
-         reader_start(base->state_dir, &base->reader, err);
+         reader_start(base->state_dir, store->db->leases, &base->reader, err);
     if (ok) {
+        base->leases = store->db->leases;
         store->job_queue.shares = &store->db->shares;
         tell_due(store);
         segments_sweep_unknown(store->segments);

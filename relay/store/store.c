@@ -33,6 +33,7 @@
  */
 #include "store.h"
 
+#include "db.h"
 #include "directory_parts.h"
 #include "reader.h"
 #include "secret.h"
@@ -156,6 +157,11 @@ void store_give_up(struct store *store)
 struct mail *store_recent(struct store *store, int64_t id)
 {
     return recent_take(&store->recent, id);
+}
+
+void store_lend_counts(const struct store *store, struct database *db)
+{
+    db->leases = store->leases;
 }
 
 void store_ask(struct store *store, struct store_question *q)

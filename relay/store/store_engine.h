@@ -16,6 +16,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+struct leases;
 struct reader;
 
 /* What each has, made by store.c before start() and freed by it after stop(). An engine's own
@@ -29,6 +30,7 @@ struct store {
     /* filled in by start(), kept up by the engine behind each commit */
     unsigned char content_key[CONTENT_KEY];
     struct directory *directory;
+    struct leases *leases; /* of its database */
     struct reader *reader; /* started and stopped by the engine, with its database */
     struct recent recent;
     struct receiving receiving;

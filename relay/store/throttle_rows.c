@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* throttle_rows.c - The buckets of the limits: one row of `sent` per key, about 45 bytes each
- * (sent.c). A message to one recipient reads and writes up to five of them.
+ * (sent.c). A message to one recipient reads and writes up to five of them. Those of its domain and
+ * of its tenant may be some messages ahead there (leases.c).
  */
 #include "throttle_rows.h"
 
 #include "clock.h"
 #include "db.h"
 #include "events.h"
+#include "log.h"
 #include "macs.h"
 #include "new_recipients.h"
 #include "sent.h"
@@ -38,22 +40,82 @@ static void make_name(struct database *db, enum throttle_key key, const struct c
     sent_name_count(db, whom, what, name_r);
 }
 
-static bool read_bucket(struct database *db, const struct sent_name *name,
+static bool is_leased(enum throttle_key key)
+{
+    return key == THROTTLE_DOMAIN || key == THROTTLE_RATE;
+}
+
+/* Of one that is ahead on the disk: how it is. */
+static bool look_at_lease(const struct database *db, const struct sent_name *name,
+                          struct sent_row *row_r)
+{
+    struct sent_row stored;
+    return db->writes ? leases_find(db->leases, sent_span(name), row_r, &stored)
+                      : leases_look(db->leases, sent_span(name), row_r);
+}
+
+static bool read_bucket(struct database *db, enum throttle_key key, const struct sent_name *name,
                         struct throttle_bucket *bucket_r, struct err *err)
 {
     struct sent_row row;
-    bool ok = sent_find(db, name, SQL_OLDER_RATE, &row, err);
+    bool ok = (is_leased(key) && look_at_lease(db, name, &row)) ||
+              sent_find(db, name, SQL_OLDER_RATE, &row, err);
     *bucket_r = (struct throttle_bucket){sent_moved(row.until, db->steps_ms),
                                          sent_moved(row.value, db->steps_ms)};
     return ok;
 }
 
+static struct sent_row row_of(const struct database *db, const struct throttle_bucket *bucket)
+{
+    return (struct sent_row){sent_moved(bucket->tat_ms, -db->steps_ms),
+                             sent_moved(bucket->day_ms, -db->steps_ms)};
+}
+
 static bool write_bucket(struct database *db, const struct sent_name *name,
                          const struct throttle_bucket *bucket, struct err *err)
 {
-    const struct sent_row row = {sent_moved(bucket->tat_ms, -db->steps_ms),
-                                 sent_moved(bucket->day_ms, -db->steps_ms)};
+    const struct sent_row row = row_of(db, bucket);
     return sent_set(db, name, &row, err);
+}
+
+static bool is_between(int64_t low, int64_t ms, int64_t high)
+{
+    return low <= ms && ms <= high;
+}
+
+static struct sent_name name_of_left(const struct leases_left *left)
+{
+    struct sent_name name = {.len = left->len};
+    memcpy(name.name, left->name, left->len);
+    return name;
+}
+
+/* What the disk has is written only when it would not be enough any more, or is too much. */
+static bool write_leased(struct database *db, const struct throttle_limit *limit,
+                         const struct sent_name *name, const struct throttle_bucket *bucket,
+                         int64_t now_ms, struct err *err)
+{
+    const struct throttle_bucket most = throttle_ahead(bucket, limit, throttle_lease(limit));
+    const struct sent_row row = row_of(db, bucket);
+    const struct sent_row ahead = row_of(db, &most);
+    struct sent_row before;
+    struct sent_row stored;
+    struct leases_left left = {.len = 0};
+    if (throttle_lease(limit) == 0) {
+        leases_drop(db->leases, sent_span(name));
+        return sent_set(db, name, &row, err);
+    }
+    bool holds = leases_find(db->leases, sent_span(name), &before, &stored) &&
+                 is_between(row.until, stored.until, ahead.until) &&
+                 is_between(row.value, stored.value, ahead.value);
+    if (!holds)
+        stored = ahead;
+    if (!leases_set(db->leases, sent_span(name), &row, &stored, now_ms, &left))
+        return sent_set(db, name, &row, err);
+    if (!holds && !sent_set(db, name, &stored, err))
+        return false;
+    const struct sent_name other = name_of_left(&left);
+    return left.len == 0 || sent_set(db, &other, &left.exact, err);
 }
 
 static bool is_counted(const struct throttle_settings *s, enum throttle_key key,
@@ -76,7 +138,7 @@ static bool read_one(struct database *db, struct buckets *b, const struct counte
     if (!is_counted(b->settings, key, c->class))
         return true;
     make_name(db, key, c, &b->names[key]);
-    return read_bucket(db, &b->names[key], &b->before[key], err);
+    return read_bucket(db, key, &b->names[key], &b->before[key], err);
 }
 
 /* Large providers are no small domains. */
@@ -89,12 +151,21 @@ static struct throttle_settings settings_for(const struct throttle_settings *set
     return own;
 }
 
-static bool write_changed(struct database *db, const struct buckets *b, struct err *err)
+static bool write_one(struct database *db, const struct buckets *b, enum throttle_key key,
+                      int64_t now_ms, struct err *err)
+{
+    struct throttle_limit limit = throttle_limit_of(b->settings, key, STREAM_SECURITY);
+    return is_leased(key) ? write_leased(db, &limit, &b->names[key], &b->after[key], now_ms, err)
+                          : write_bucket(db, &b->names[key], &b->after[key], err);
+}
+
+static bool write_changed(struct database *db, const struct buckets *b, int64_t now_ms,
+                          struct err *err)
 {
     bool ok = true;
     for (unsigned k = 0; ok && k < THROTTLE_BUCKETS; k++)
         if (b->after[k].tat_ms != b->before[k].tat_ms || b->after[k].day_ms != b->before[k].day_ms)
-            ok = write_bucket(db, &b->names[k], &b->after[k], err);
+            ok = write_one(db, b, (enum throttle_key)k, now_ms, err);
     return ok;
 }
 
@@ -151,7 +222,7 @@ bool throttle_rows_charge(struct database *db, const struct store_accept *a, con
     if (throttle_refuses(d) && d->key == THROTTLE_RATE) /* nothing is charged, nothing is written */
         return true;
     d->first_time = n.is_new && !throttle_refuses(d);
-    return write_changed(db, &b, err) &&
+    return write_changed(db, &b, now_ms, err) &&
            (throttle_refuses(d) || new_recipients_note(db, a->mail, &n, now_ms, err));
 }
 
@@ -169,7 +240,7 @@ bool throttle_rows_charge_rate(struct database *db, const struct store_accept *a
     const struct throttle_decision rate =
         throttle_charge_rate(a->throttle, m->class, &b.after[THROTTLE_RATE], now_ms);
     if (rate.what == THROTTLE_PASS)
-        return write_changed(db, &b, err);
+        return write_changed(db, &b, now_ms, err);
     *d = rate;
     return true;
 }
@@ -190,7 +261,7 @@ bool throttle_rows_charge_report(struct database *db, const struct throttle_limi
     if (!macs_prepare(db, err))
         return false;
     make_name(db, THROTTLE_REPORT, &c, &name);
-    if (!read_bucket(db, &name, &b, err))
+    if (!read_bucket(db, THROTTLE_REPORT, &name, &b, err))
         return false;
     *wait_ms_r = throttle_wait_ms(&b, limit, fails, now_ms);
     *taken_r = *wait_ms_r == 0 || (fails && *wait_ms_r <= limit->hold_ms);
@@ -198,6 +269,20 @@ bool throttle_rows_charge_report(struct database *db, const struct throttle_limi
         return true;
     throttle_take(&b, limit, now_ms);
     return write_bucket(db, &name, &b, err);
+}
+
+void throttle_rows_settle(struct database *db)
+{
+    struct err err = {0};
+    struct leases_left left;
+    bool ok = rows_simple(db, SQL_BEGIN, &err);
+    while (ok && leases_take(db->leases, &left)) {
+        const struct sent_name name = name_of_left(&left);
+        ok = sent_set(db, &name, &left.exact, &err);
+    }
+    if (!ok || !rows_simple(db, SQL_COMMIT, &err))
+        rows_rollback(db);
+    log_fault("store_fault", &err);
 }
 
 /* ---- for people ---- */
@@ -230,7 +315,7 @@ bool database_buckets(struct database *db, const char *tenant, const struct addr
     bool ok = find_counted(db, tenant, recipient, class, stream, &c, form, domain, err);
     for (unsigned k = 0; ok && k < THROTTLE_BUCKETS; k++) {
         make_name(db, (enum throttle_key)k, &c, &name);
-        ok = read_bucket(db, &name, &buckets_r[k], err);
+        ok = read_bucket(db, (enum throttle_key)k, &name, &buckets_r[k], err);
     }
     return ok;
 }
@@ -243,7 +328,7 @@ bool database_rate(struct database *db, const char *tenant, struct throttle_buck
     if (!macs_prepare(db, err))
         return false;
     make_name(db, THROTTLE_RATE, &c, &name);
-    return read_bucket(db, &name, bucket_r, err);
+    return read_bucket(db, THROTTLE_RATE, &name, bucket_r, err);
 }
 
 bool database_reset_buckets(struct database *db, const char *tenant,
@@ -272,6 +357,7 @@ bool database_reset_tenant(struct database *db, const char *tenant, int64_t now_
         return false;
     make_name(db, THROTTLE_RATE, &c, &name);
     memset(db->newcomers, 0, sizeof(db->newcomers));
+    leases_drop(db->leases, sent_span(&name));
     return sent_drop(db, &name, err) && rows_index_rest(db, err) &&
            rows_run(db, ROWS(db, SQL_DROP_NEWCOMERS, TEXT(tenant), INT(throttle_day(now_ms))), err);
 }
@@ -317,5 +403,5 @@ bool database_refused(struct database *db, const struct throttle_settings *setti
     address_counted_as(recipient, form);
     return glance(db, &b, &c, now_ms, &d, err) &&
            top_talkers_note_refused(db, credential, form, now_ms, err) &&
-           write_changed(db, &b, err);
+           write_changed(db, &b, now_ms, err);
 }

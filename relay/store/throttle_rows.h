@@ -23,4 +23,8 @@ MUST_CHECK bool throttle_rows_charge_report(struct database *db, const struct th
                                             const char *recipient, bool fails, int64_t now_ms,
                                             bool *taken_r, int64_t *wait_ms_r, struct err *err);
 
+/* At the end, in a transaction of its own: what the disk has ahead is written as it is. What fails
+ * is logged, and counts as after a crash. */
+void throttle_rows_settle(struct database *db);
+
 #endif

@@ -152,8 +152,10 @@ static void read_rows(uv_work_t *work)
     struct control_client *v = work->data;
     struct database *db = NULL;
     v->err.kind = ERR_NONE;
-    if (database_open(v->control_socket->state_dir, DATABASE_READ, &db, &v->err) &&
-        control_run(db, v->control, &v->err))
+    bool ok = database_open(v->control_socket->state_dir, DATABASE_READ, &db, &v->err);
+    if (ok)
+        store_lend_counts(v->control_socket->store, db);
+    if (ok && control_run(db, v->control, &v->err))
         v->err.kind = ERR_NONE;
     else if (v->err.kind == ERR_NONE)
         v->err.kind = ERR_STORE;
