@@ -27,7 +27,8 @@ struct acceptor {
     uv_timer_t timer; /* while it waits for descriptors */
     int fd;
     const char *name;
-    struct acceptor_quota *quota; /* given before it listens; NULL: none */
+    struct acceptor_quota *quota;       /* given before it listens; NULL: none */
+    unsigned (*wait_ms)(void *context); /* the same: for so long nobody is taken; or NULL */
     uint64_t said_ms;
     acceptor_on_client *taken;
     void *context;

@@ -52,6 +52,9 @@ void connection_accept_tls(struct connection *c, struct tls_context *context,
  * others; NULL: with none. */
 void connection_connect_tls(struct connection *c, struct tls_context *context,
                             const struct tls_terms *terms, const struct handshake_terms *turns);
+/* From now on all that the peer says takes turns with what others say, its handshake included. The
+ * owner may not stop it while bytes are read: what waits comes when it has its turn. */
+void connection_take_turns(struct connection *c, const struct handshake_terms *turns);
 /* Read, or leave the bytes with the peer. Reading also stops while much is waiting to be sent. */
 void connection_want_bytes(struct connection *c, bool wanted);
 /* End it after that long without a byte in or out; from now on. */
@@ -64,7 +67,7 @@ void connection_set_limit(struct connection *c, unsigned seconds);
 void connection_finish(struct connection *c, struct buf *last);
 void connection_close(struct connection *c, const char *why);
 
-/* The peer has spoken in its handshake, which has no turn yet: its time goes on when it has. */
+/* The peer has spoken, in its handshake or where it takes turns, and has none yet: its time goes on when it has. */
 bool connection_awaits_turn(const struct connection *c);
 /* Did our own network refuse, before anything of theirs was reached? Also while `ended` is
  * called. */
@@ -76,6 +79,8 @@ size_t connection_unsent(const struct connection *c);
 size_t connection_unacknowledged(const struct connection *c);
 /* The peer's address without the port; `text_r` holds at least 64 bytes. */
 void connection_peer(const struct connection *c, char *text_r);
+/* The same of one that was accepted and is not taken over. */
+void connection_peer_of(int fd, char *text_r);
 /* The TLS state, or NULL. Its bytes go through the connection. */
 struct tls *connection_tls(const struct connection *c);
 

@@ -50,8 +50,12 @@ struct return_sessions {
     void (*make_room)(struct return_sessions *home, const struct connection_place *place);
 };
 
-/* Serve the client at `fd`, which it takes, for two minutes at most. */
+/* Serve the client at `fd`, which it takes, for two minutes at most; after
+ * return_sessions_wait_ms(), from where on its time is counted. */
 void return_sessions_accept(struct return_sessions *home, int fd);
+/* How long newcomers wait in the kernel's queue, as there is no time for strangers; 0: they do
+ * not. */
+unsigned return_sessions_wait_ms(struct return_sessions *home);
 /* End the oldest session from that place; false: there is none here. */
 bool return_sessions_make_room(struct return_sessions *home, const struct connection_place *place);
 /* The worker drains: what is being written down is answered, all others end. */

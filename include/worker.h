@@ -20,6 +20,7 @@ struct worker {
     struct store *store;
     struct settings *settings;        /* held; the newest: what has begun goes on with its own */
     struct handshakes *handshakes;    /* with servers */
+    struct handshakes *strangers;     /* all that is done for those who bring what comes back */
     struct key_loading *key_loadings; /* under way: key_loading.c */
     unsigned under_way;               /* jobs at the store, questions to others, work on the pool */
     unsigned clients;                 /* sessions: any of them may speak next */

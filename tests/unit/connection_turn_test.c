@@ -163,7 +163,7 @@ static void who_waits_for_a_turn_is_not_silent(void **state)
     (void)state;
     assert_int_equal(uv_loop_init(&loop), 0);
     assert_true(tls_client_context(NULL, &client, &err));
-    struct handshakes *all = handshakes_new(&loop);
+    struct handshakes *all = handshakes_new(&loop, &handshakes_with_servers);
     struct party p = come(&loop);
     begin(&p);
     connection_connect_tls(p.connection, client, &terms, &(struct handshake_terms){.all = all, .tenant = "eve"});

@@ -54,12 +54,17 @@ static size_t add(const char *tenant, uint64_t costs_us)
     return count++;
 }
 
-static void begin(void)
+static void begin_with(const struct handshakes_bounds *bounds)
 {
     count = run = 0;
     memset(all, 0, sizeof(all));
     assert_int_equal(uv_loop_init(&loop), 0);
-    h = handshakes_new(&loop);
+    h = handshakes_new(&loop, bounds);
+}
+
+static void begin(void)
+{
+    begin_with(&handshakes_with_servers);
 }
 
 static void end(void)
@@ -151,6 +156,50 @@ static void who_leaves_is_not_run(void **state)
     end();
 }
 
+static void strangers_have_a_tenth_of_the_time_together(void **state)
+{
+    (void)state;
+    begin_with(&handshakes_for_strangers);
+    uint64_t began_us = __wrap_uv_hrtime() / 1000;
+    for (size_t i = 0; i < 12; i++)
+        add(i % 2 ? "10.0.1.0/24" : "10.0.2.0/24", 4000);
+    assert_int_equal(run, 1); /* a turn of the loop is over */
+    end();
+    uint64_t took_us = __wrap_uv_hrtime() / 1000 - began_us;
+    EXPECT(took_us >= 11 * UINT64_C(4000) * 10 - UINT64_C(20000) * 10, "beyond what they may use at once");
+}
+
+static void of_strangers_who_has_had_least_is_the_next(void **state)
+{
+    (void)state;
+    begin_with(&handshakes_for_strangers);
+    for (size_t i = 0; i < 9; i++)
+        add("10.0.1.0/24", 4000);
+    size_t other = add("10.0.2.0/24", 4000);
+    size_t third = add("2001:db8::/48", 4000);
+    end();
+    assert_true(order[1] == other && order[2] == third);
+}
+
+static void a_network_is_short_when_it_and_all_have_used_much(void **state)
+{
+    (void)state;
+    begin_with(&handshakes_for_strangers);
+    assert_false(handshakes_are_short(h, "10.0.1.0/24"));
+    for (size_t i = 0; i < 4; i++) {
+        handshakes_begin(h);
+        burnt_us += 4000;
+        handshakes_end(h, "10.0.1.0/24", 0);
+    }
+    assert_true(handshakes_are_short(h, "10.0.1.0/24") && !handshakes_are_short(h, "10.0.2.0/24"));
+    assert_int_equal(handshakes_wait_ms(h), 0);
+    handshakes_begin(h);
+    handshakes_end(h, "10.0.2.0/24", 10000);
+    assert_in_range(handshakes_wait_ms(h), 1, 60);
+    assert_false(handshakes_are_short(h, "10.0.3.0/24"));
+    end();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -158,6 +207,9 @@ int main(void)
         cmocka_unit_test(dear_ones_leave_half_of_the_time),  cmocka_unit_test(others_wait_for_one_at_most),
         cmocka_unit_test(security_mail_goes_before_others_of_its_tenant),
         cmocka_unit_test(who_leaves_is_not_run),
+        cmocka_unit_test(strangers_have_a_tenth_of_the_time_together),
+        cmocka_unit_test(of_strangers_who_has_had_least_is_the_next),
+        cmocka_unit_test(a_network_is_short_when_it_and_all_have_used_much),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

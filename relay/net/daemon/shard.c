@@ -297,6 +297,12 @@ static void on_return_client(void *context, int fd, bool implicit_tls)
     return_sessions_accept(&s->returns, fd);
 }
 
+static unsigned return_wait_ms(void *context)
+{
+    struct shard *s = context;
+    return return_sessions_wait_ms(&s->returns);
+}
+
 static void on_patience(uv_timer_t *timer)
 {
     struct shard *s = timer->data;
@@ -360,6 +366,7 @@ bool shard_start(struct shard *s, struct common *common, struct settings *settin
     const struct listener_clients clients = {.mail = on_mail_client,
                                              .http = on_http_client,
                                              .returns = on_return_client,
+                                             .returns_wait_ms = return_wait_ms,
                                              .context = s,
                                              .mail_quota = &common->sessions.quota,
                                              .http_quota = &common->http.quota,

@@ -2,7 +2,8 @@
 /* acceptor.c - Calls accept() directly instead of using libuv.
  *
  * Failure modes: a client has disconnected (continue with the next) - no descriptors or memory
- * (pause; logged once a minute) - the quota is used up (pause for a moment).
+ * (pause; logged once a minute) - the quota is used up, or the owner has no time (pause for a
+ * moment).
  */
 #include "acceptor.h"
 
@@ -74,8 +75,9 @@ static void on_ready(uv_poll_t *poll, int status, int events)
     struct acceptor *a = poll->data;
     (void)events;
     for (int i = 0; status == 0 && i < AT_ONCE && !uv_is_closing((uv_handle_t *)poll); i++) {
-        if (!quota_take(a->quota)) {
-            pause_for(a, QUOTA_PAUSE_MS);
+        unsigned wait_ms = a->wait_ms ? a->wait_ms(a->context) : 0;
+        if (wait_ms > 0 || !quota_take(a->quota)) {
+            pause_for(a, wait_ms > QUOTA_PAUSE_MS ? wait_ms : QUOTA_PAUSE_MS);
             return;
         }
         int fd = accept4(a->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);

@@ -3,7 +3,8 @@
  *
  * Invariants: 1. after `closing` is set no event but `ended` is delivered; 2. nothing is read from
  * a connection after TLS has closed or failed; 3. a turn of the loop reads READ_SIZE of each
- * connection at most, then the others have theirs: what it costs is bounded, whoever speaks.
+ * connection at most, then the others have theirs: what it costs is bounded, whoever speaks. Of one
+ * that waits for turns it is SHARE_SIZE, so that a turn there is short.
  */
 #include "connection.h"
 
@@ -12,8 +13,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/socket.h>
 
-enum { READ_SIZE = 64 * 1024, UNSENT_MAX = 512 * 1024, FINISH_MS = 10 * 1000 };
+enum {
+    READ_SIZE = 64 * 1024,
+    SHARE_SIZE = 8 * 1024,
+    UNSENT_MAX = 512 * 1024,
+    FINISH_MS = 10 * 1000
+};
 
 struct connection {
     uv_tcp_t tcp;
@@ -22,7 +29,7 @@ struct connection {
     const struct connection_events *events;
     void *owner;
     struct tls *tls;
-    struct share *share; /* of what handshakes cost, during its own; or NULL */
+    struct share *share; /* of what handshakes cost, during its own, or of all it says; or NULL */
     uint64_t timeout_ms;
     unsigned handles;
     uint64_t limit_ms; /* of the loop's clock; 0: none */
@@ -38,12 +45,13 @@ struct write {
     struct buf bytes;
 };
 
-/* What the peer has said in the handshake waits for its turn. */
+/* What the peer has said in the handshake, or says at all, waits for its turn. */
 struct share {
     struct handshake item;
     struct handshakes *all;
     struct connection *connection;
-    struct buf cipher;
+    struct buf cipher; /* or in clear */
+    bool of_all;
 };
 
 static _Thread_local char read_buffer[READ_SIZE]; /* one read at a time per loop: nobody keeps it */
@@ -62,12 +70,17 @@ static bool may_read(const struct connection *c)
            !connection_awaits_turn(c) && connection_unsent(c) < UNSENT_MAX;
 }
 
+static unsigned read_size(const struct connection *c)
+{
+    return c->share ? SHARE_SIZE : READ_SIZE;
+}
+
 /* Without room libuv leaves the bytes with the kernel, and on_read() hears of it. */
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
     const struct connection *c = handle->data;
     (void)suggested;
-    *buf = uv_buf_init(read_buffer, may_read(c) && !c->had_turn ? sizeof(read_buffer) : 0);
+    *buf = uv_buf_init(read_buffer, may_read(c) && !c->had_turn ? read_size(c) : 0);
 }
 
 static void end_share(struct connection *c)
@@ -407,9 +420,12 @@ static void on_turn(struct handshake *item)
     struct buf cipher;
     add_time(c, item->waited_ms);
     buf_move(&cipher, &c->share->cipher);
-    take_cipher(c, buf_span(&cipher));
+    if (c->tls)
+        take_cipher(c, buf_span(&cipher));
+    else
+        c->events->bytes(c->owner, buf_span(&cipher));
     buf_fini(&cipher);
-    if (c->tls->state != TLS_HANDSHAKE)
+    if (c->share && !c->share->of_all && c->tls->state != TLS_HANDSHAKE)
         end_share(c);
     if (!c->closing)
         update_reading(c);
@@ -432,7 +448,7 @@ static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf)
         no_room(c);
     if (c->closing || got == 0 || got == UV_ENOBUFS)
         return;
-    c->had_turn = got == READ_SIZE;
+    c->had_turn = got > 0 && (size_t)got == buf->len;
     if (got < 0) {
         connection_close(c, got == UV_EOF ? "closed by the peer" : uv_strerror((int)got));
         return;
@@ -470,6 +486,13 @@ static void begin_share(struct connection *c, const struct handshake_terms *turn
     buf_init(&s->cipher, READ_SIZE);
 }
 
+void connection_take_turns(struct connection *c, const struct handshake_terms *turns)
+{
+    CHECK(c->share == NULL);
+    begin_share(c, turns);
+    c->share->of_all = true;
+}
+
 void connection_connect_tls(struct connection *c, struct tls_context *context,
                             const struct tls_terms *terms, const struct handshake_terms *turns)
 {
@@ -483,15 +506,22 @@ void connection_connect_tls(struct connection *c, struct tls_context *context,
         connection_close(c, c->tls->err.text);
 }
 
-void connection_peer(const struct connection *c, char *text_r)
+void connection_peer_of(int fd, char *text_r)
 {
     struct sockaddr_storage address = {0};
-    int len = sizeof(address);
+    socklen_t len = sizeof(address);
     snprintf(text_r, 64, "unknown");
-    if (uv_tcp_getpeername(&c->tcp, (struct sockaddr *)&address, &len) == 0)
+    if (getpeername(fd, (struct sockaddr *)&address, &len) == 0)
         uv_ip_name((struct sockaddr *)&address, text_r, 64);
     if (strncmp(text_r, "::ffff:", 7) == 0)
         memmove(text_r, text_r + 7, strlen(text_r + 7) + 1);
+}
+
+void connection_peer(const struct connection *c, char *text_r)
+{
+    int fd = -1;
+    (void)uv_fileno((const uv_handle_t *)&c->tcp, &fd);
+    connection_peer_of(fd, text_r);
 }
 
 struct tls *connection_tls(const struct connection *c)

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* handshakes.c - Whoever comes while nobody waits is served at once; else tenants stand in a ring,
- * and a timer goes on with them. */
+ * and a timer goes on with them.
+ *
+ * A part is kept by a time until which there is none: what was used moves it by so many times that.
+ * It is never further in the past than the credit is worth. */
 #include "handshakes.h"
 
 #include "check.h"
@@ -11,8 +14,13 @@
 #include <uthash.h>
 #include <utlist.h>
 
-/* In microseconds of this thread. A usual handshake takes less than what is free. */
-enum { TURN_US = 5000, FREE_US = 2000 };
+/* Those of whom something is known; more than can wait, and forgotten when there is nothing. */
+enum { PARTIES = 128 };
+
+/* A usual handshake takes less than what is free. */
+const struct handshakes_bounds handshakes_with_servers = {.turn_us = 5000, .free_us = 2000};
+const struct handshakes_bounds handshakes_for_strangers = {
+    .turn_us = 1000, .part = 10, .credit_us = 20 * 1000};
 
 struct handshakes_party {
     UT_hash_handle hh;
@@ -24,16 +32,20 @@ struct handshakes_party {
 
 struct handshakes {
     uv_loop_t *loop;
+    const struct handshakes_bounds *bounds;
     uv_timer_t *timer; /* while some wait; freed in its close callback */
     struct handshakes_party *parties, *ring;
     uint64_t turn_ms; /* of the loop's clock: its turn that `spent_us` is of */
     uint64_t spent_us;
+    uint64_t rests_until_us; /* the whole */
+    uint64_t began_us;
 };
 
-struct handshakes *handshakes_new(uv_loop_t *loop)
+struct handshakes *handshakes_new(uv_loop_t *loop, const struct handshakes_bounds *bounds)
 {
     struct handshakes *h = xcalloc(1, sizeof(*h));
     h->loop = loop;
+    h->bounds = bounds;
     return h;
 }
 
@@ -58,11 +70,15 @@ static struct handshakes_party *find(struct handshakes *h, const char *tenant)
     return p;
 }
 
+static void sweep(struct handshakes *h);
+
 static struct handshakes_party *need(struct handshakes *h, const char *tenant)
 {
     struct handshakes_party *p = find(h, tenant);
     if (p)
         return p;
+    if (HASH_COUNT(h->parties) >= PARTIES)
+        sweep(h);
     p = xcalloc(1, sizeof(*p));
     snprintf(p->tenant, sizeof(p->tenant), "%s", tenant);
     HASH_ADD_STR(h->parties, tenant, p);
@@ -75,6 +91,12 @@ static void forget(struct handshakes *h, struct handshakes_party *p)
     free(p);
 }
 
+/* By the clock: how much the credit is worth. */
+static uint64_t credit_us(const struct handshakes *h)
+{
+    return (uint64_t)h->bounds->credit_us * h->bounds->part;
+}
+
 /* Those of whom nothing is left to know. */
 static void sweep(struct handshakes *h)
 {
@@ -82,7 +104,7 @@ static void sweep(struct handshakes *h)
     struct handshakes_party *next;
     uint64_t us = now_us();
     HASH_ITER (hh, h->parties, p, next)
-        if (!p->waiting && p->rests_until_us <= us)
+        if (!p->waiting && p->rests_until_us + credit_us(h) <= us)
             forget(h, p);
 }
 
@@ -103,7 +125,26 @@ static bool has_time(struct handshakes *h)
     if (h->turn_ms != uv_now(h->loop))
         h->spent_us = 0;
     h->turn_ms = uv_now(h->loop);
-    return h->spent_us < TURN_US;
+    return h->spent_us < h->bounds->turn_us;
+}
+
+static uint64_t moved(const struct handshakes *h, uint64_t until_us, uint64_t took_us)
+{
+    uint64_t us = now_us();
+    uint64_t earliest_us = us > credit_us(h) ? us - credit_us(h) : 0;
+    return (until_us > earliest_us ? until_us : earliest_us) +
+           took_us * (h->bounds->part > 0 ? h->bounds->part : 1);
+}
+
+static void count(struct handshakes *h, const char *tenant, uint64_t took_us)
+{
+    h->spent_us += took_us;
+    if (h->bounds->part > 0)
+        h->rests_until_us = moved(h, h->rests_until_us, took_us);
+    if (took_us > h->bounds->free_us) {
+        struct handshakes_party *p = need(h, tenant);
+        p->rests_until_us = moved(h, p->rests_until_us, took_us);
+    }
 }
 
 static void run(struct handshakes *h, struct handshake *s)
@@ -112,10 +153,20 @@ static void run(struct handshakes *h, struct handshake *s)
     uint64_t began_us = cpu_us();
     memcpy(tenant, s->tenant, sizeof(tenant));
     s->run(s);
-    uint64_t took_us = cpu_us() - began_us;
-    h->spent_us += took_us;
-    if (took_us > FREE_US)
-        need(h, tenant)->rests_until_us = now_us() + took_us;
+    count(h, tenant, cpu_us() - began_us);
+}
+
+/* Whoever has had least, when there is time for all; else how long it is until there is. */
+static struct handshakes_party *first_of_part(const struct handshakes *h, uint64_t *wait_us_r)
+{
+    struct handshakes_party *p;
+    struct handshakes_party *found = h->ring;
+    uint64_t us = now_us();
+    *wait_us_r = h->rests_until_us > us ? h->rests_until_us - us : 0;
+    DL_FOREACH (h->ring, p)
+        if (p->rests_until_us < found->rests_until_us)
+            found = p;
+    return *wait_us_r > 0 ? NULL : found;
 }
 
 /* The first tenant that does not rest; else how long it is until one does not. */
@@ -123,6 +174,8 @@ static struct handshakes_party *first(const struct handshakes *h, uint64_t *wait
 {
     struct handshakes_party *p;
     uint64_t us = now_us();
+    if (h->bounds->part > 0)
+        return first_of_part(h, wait_us_r);
     *wait_us_r = UINT64_MAX;
     DL_FOREACH (h->ring, p) {
         if (p->rests_until_us <= us)
@@ -198,11 +251,21 @@ static void on_timer(uv_timer_t *timer)
     arrange(h);
 }
 
+/* Nobody has to wait. */
+static bool is_free(struct handshakes *h, const char *tenant)
+{
+    if (h->ring || !has_time(h))
+        return false;
+    if (h->bounds->part > 0)
+        return handshakes_wait_ms(h) == 0;
+    const struct handshakes_party *p = find(h, tenant);
+    return !p || p->rests_until_us <= now_us();
+}
+
 void handshakes_add(struct handshakes *h, struct handshake *s)
 {
-    struct handshakes_party *p = find(h, s->tenant);
     CHECK(!s->party);
-    if (!h->ring && has_time(h) && (!p || p->rests_until_us <= now_us())) {
+    if (is_free(h, s->tenant)) {
         s->waited_ms = 0;
         run(h, s);
         return;
@@ -217,4 +280,31 @@ void handshakes_drop(struct handshakes *h, struct handshake *s)
         return;
     leave(h, s);
     arrange(h);
+}
+
+/* ---- what is not run by turns ---- */
+
+void handshakes_begin(struct handshakes *h)
+{
+    (void)has_time(h); /* what this turn of the loop has spent is known from here on */
+    h->began_us = cpu_us();
+}
+
+void handshakes_end(struct handshakes *h, const char *tenant, unsigned more_us)
+{
+    count(h, tenant, cpu_us() - h->began_us + more_us);
+}
+
+uint64_t handshakes_wait_ms(const struct handshakes *h)
+{
+    uint64_t us = now_us();
+    return h->rests_until_us > us ? (h->rests_until_us - us) / 1000 + 1 : 0;
+}
+
+bool handshakes_are_short(struct handshakes *h, const char *tenant)
+{
+    const struct handshakes_party *p = find(h, tenant);
+    uint64_t half_us = credit_us(h) / 2;
+    uint64_t us = now_us();
+    return p && h->rests_until_us + half_us > us && p->rests_until_us + half_us > us;
 }

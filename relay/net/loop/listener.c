@@ -17,6 +17,7 @@ struct listener {
     struct acceptor acceptor;
     bool implicit_tls;
     void (*taken)(void *context, int fd, bool implicit_tls);
+    unsigned (*wait_ms)(void *context);
     void *context;
     struct listener *next;
 };
@@ -100,6 +101,12 @@ static void on_client(void *context, int fd)
     l->taken(l->context, fd, l->implicit_tls);
 }
 
+static unsigned wait_ms(void *context)
+{
+    const struct listener *l = context;
+    return l->wait_ms ? l->wait_ms(l->context) : 0;
+}
+
 bool listener_open_all(uv_loop_t *loop, const struct config *config, const int *sockets,
                        const struct listener_clients *clients, struct listener **listeners_r,
                        struct err *err)
@@ -109,7 +116,9 @@ bool listener_open_all(uv_loop_t *loop, const struct config *config, const int *
         struct listener *l = xcalloc(1, sizeof(*l));
         l->implicit_tls = from->implicit_tls;
         l->taken = from->http ? clients->http : from->returns ? clients->returns : clients->mail;
+        l->wait_ms = from->returns ? clients->returns_wait_ms : NULL;
         l->context = clients->context;
+        l->acceptor.wait_ms = wait_ms;
         l->acceptor.quota = from->http      ? clients->http_quota
                             : from->returns ? clients->return_quota
                                             : clients->mail_quota;

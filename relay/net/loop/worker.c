@@ -11,7 +11,8 @@ void worker_init(struct worker *w, struct store *store, struct settings *setting
     w->settings = settings_hold(settings);
     w->ended = ended;
     CHECK(uv_loop_init(&w->loop) == 0);
-    w->handshakes = handshakes_new(&w->loop);
+    w->handshakes = handshakes_new(&w->loop, &handshakes_with_servers);
+    w->strangers = handshakes_new(&w->loop, &handshakes_for_strangers);
     inbox_init(&w->inbox, &w->loop);
 }
 
@@ -19,6 +20,7 @@ void worker_fini(struct worker *w)
 {
     CHECK(uv_loop_close(&w->loop) == 0);
     handshakes_free(w->handshakes);
+    handshakes_free(w->strangers);
     settings_drop(w->settings);
 }
 

@@ -8,6 +8,10 @@
  * over, or the one for a domain's complaints; so nothing is relayed, and nobody finds addresses by
  * guessing. Nothing is ever sent from here: what we do not want is refused while its sender waits.
  *
+ * What strangers want is done in turns by network, within a part of the thread's time
+ * (handshakes.h): reading, handshakes, commands, and taking them in. While there is none they wait
+ * in the kernel's queue, and of a network that has had much a newcomer is sent away unheard.
+ *
  * Failure modes: too many sessions (the oldest from where most are goes; while something is read or
  * written for all of those, the newcomer) - a client is slow, or guesses (421) - the store cannot
  * write (451, it comes again) - the client has gone while its message is read or written (that goes
@@ -21,9 +25,12 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 #include <utlist.h>
 
 enum { IDLE_S = 30, WHOLE_S = 120, UNKNOWN_MAX = 5, PER_ADDRESS = 12, PER_NETWORK = 24 };
+enum { UNSEEN_US = 20 }; /* what the kernel and the loop do for one that comes and goes */
 
 struct return_session {
     struct return_session *next, *prev;
@@ -34,6 +41,7 @@ struct return_session {
     struct buf message; /* its first bytes */
     struct return_target target;
     char peer[64];
+    char network[LOGIN_LIMIT_TEXT];
     unsigned unknown; /* recipients that were refused */
     bool counted;     /* among the clients */
     bool asking;      /* something is looked up, read or written down for it: it stays */
@@ -111,11 +119,16 @@ static void refuse(struct return_session *v)
 
 static void go_on(struct return_session *v)
 {
+    struct handshakes *turns = v->home->worker->strangers;
+    char network[LOGIN_LIMIT_TEXT];
+    memcpy(network, v->network, sizeof(network));
+    handshakes_begin(turns);
     set_asking(v, false);
     if (v->connection)
         pump(v);
     else
         free_session(v);
+    handshakes_end(turns, network, 0);
 }
 
 /* Is its time over? */
@@ -270,8 +283,14 @@ static void on_ended(void *owner, const char *why)
     struct return_session *v = owner;
     (void)why;
     v->connection = NULL;
-    if (!v->asking)
-        free_session(v);
+    if (v->asking)
+        return;
+    struct handshakes *turns = v->home->worker->strangers;
+    char network[LOGIN_LIMIT_TEXT];
+    memcpy(network, v->network, sizeof(network));
+    handshakes_begin(turns);
+    free_session(v);
+    handshakes_end(turns, network, 0);
 }
 
 static const struct connection_events events = {
@@ -316,16 +335,19 @@ bool return_sessions_make_room(struct return_sessions *home, const struct connec
     return false;
 }
 
-void return_sessions_accept(struct return_sessions *home, int fd)
+static void begin(struct return_sessions *home, int fd, const char *peer, const char *network)
 {
     struct return_session *v = xcalloc(1, sizeof(*v));
     v->home = home;
+    span_put(span_of(peer), v->peer, sizeof(v->peer));
+    span_put(span_of(network), v->network, sizeof(v->network));
     v->settings = settings_hold(home->worker->settings);
     buf_init_peer(&v->message, RETURNS_BYTES_MAX);
     submission_init(&v->submission, &v->settings->returns);
     DL_APPEND(home->all, v);
     v->connection = connection_accept(&home->worker->loop, fd, &events, v);
-    connection_peer(v->connection, v->peer);
+    connection_take_turns(v->connection, &(struct handshake_terms){.all = home->worker->strangers,
+                                                                   .tenant = v->network});
     connection_set_timeout(v->connection, IDLE_S);
     connection_set_limit(v->connection, WHOLE_S);
     if (home->worker->draining)
@@ -334,6 +356,36 @@ void return_sessions_accept(struct return_sessions *home, int fd)
         send_away(v, "has too many connections: try again later");
     else
         pump(v);
+}
+
+/* As little as can be done for it. */
+static void turn_away(struct return_sessions *home, int fd, const char *peer)
+{
+    static const char words[] = "421 4.7.0 Too much from your network: try again later\r\n";
+    rejects_add(home->shared->rejects, peer);
+    (void)!send(fd, words, sizeof(words) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+    close(fd);
+    acceptor_quota_give_back(&home->shared->quota);
+}
+
+void return_sessions_accept(struct return_sessions *home, int fd)
+{
+    struct handshakes *turns = home->worker->strangers;
+    char peer[64];
+    char network[LOGIN_LIMIT_TEXT];
+    connection_peer_of(fd, peer);
+    login_limit_network(peer, LOGIN_LIMIT_NETWORK, network);
+    if (handshakes_are_short(turns, network))
+        turn_away(home, fd, peer);
+    else
+        begin(home, fd, peer, network);
+    handshakes_end(turns, network, UNSEEN_US);
+}
+
+unsigned return_sessions_wait_ms(struct return_sessions *home)
+{
+    handshakes_begin(home->worker->strangers);
+    return (unsigned)handshakes_wait_ms(home->worker->strangers);
 }
 
 void return_sessions_drain(struct return_sessions *home)
