@@ -25,6 +25,7 @@ struct came_back {
     size_t ip_count;
     unsigned suppress_days;
     /* out */
+    char tenant[64]; /* whose mail it was; "": it waits still, and nobody has asked */
     enum came_back_result result;
     enum returns_event event;
     char recipient[ADDRESS_MAX + 1];
@@ -32,7 +33,7 @@ struct came_back {
 };
 
 /* Is there such a recipient, whose time is not over? `context` is a struct came_back, of which
- * the subject is said, and `result` is set. Reads only. */
+ * the subject is said, and `result` and `tenant` are set. Reads only. */
 MUST_CHECK bool database_awaits_return(struct database *db, void *context, struct err *err);
 /* In the store's transaction; `context` is a struct came_back. Each kind of event counts once for a
  * recipient of a message. A bounce suppresses by the rules of replies, a complaint all but security

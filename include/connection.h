@@ -67,7 +67,8 @@ void connection_set_limit(struct connection *c, unsigned seconds);
 void connection_finish(struct connection *c, struct buf *last);
 void connection_close(struct connection *c, const char *why);
 
-/* The peer has spoken, in its handshake or where it takes turns, and has none yet: its time goes on when it has. */
+/* The peer has spoken, in its handshake or where it takes turns, and has none yet: its time goes on
+ * when it has. */
 bool connection_awaits_turn(const struct connection *c);
 /* Did our own network refuse, before anything of theirs was reached? Also while `ended` is
  * called. */
@@ -79,8 +80,6 @@ size_t connection_unsent(const struct connection *c);
 size_t connection_unacknowledged(const struct connection *c);
 /* The peer's address without the port; `text_r` holds at least 64 bytes. */
 void connection_peer(const struct connection *c, char *text_r);
-/* The same of one that was accepted and is not taken over. */
-void connection_peer_of(int fd, char *text_r);
 /* The TLS state, or NULL. Its bytes go through the connection. */
 struct tls *connection_tls(const struct connection *c);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* handshakes.h - Turns at what a loop computes for those who choose how much that is.
  *
- * TLS with servers, by tenants: what one handshake costs is bounded (tls_limits.c), but a server may
+ * TLS with servers, by tenants: what a handshake costs is bounded (tls_limits.c), but a server may
  * choose some tens of ms, and who writes to many such servers would fill all of the loop's time. So
  * a turn of the loop computes a few ms of handshakes only, then all else is served; tenants take
  * turns; and whose handshake was dear waits for about as long as that took, so that a tenant has

@@ -21,6 +21,7 @@ struct return_shared {
     struct connection_limits *limits;
     struct rejects *rejects; /* those that there was no place for */
     struct rejects *unknown; /* recipients that are nobody's */
+    struct rejects *old;     /* complaints about messages that are not known any more */
     const atomic_bool *short_of_memory;
     struct acceptor_quota quota; /* of those that are open */
 };

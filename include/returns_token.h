@@ -4,9 +4,10 @@
  *
  * TOKEN is 32 letters and digits, base32 (RFC 4648, lower case) of 20 octets: version and kind
  * (1), the key's id (1), the message's id since 2020, which begins with its time (7), the
- * recipient's number (1), and 80 bits of HMAC-SHA-256 over these and the domain (10). It is the
- * same at each try, so that greylisting knows it again, and nobody can make one without the key,
- * nor use it at another domain. Letters of either case are the same.
+ * recipient's number (1; from 256 on, its upper six bits are in the kind), and 80 bits of
+ * HMAC-SHA-256 over these and the domain (10). It is the same at each try, so that greylisting
+ * knows it again, and nobody can make one without the key, nor use it at another domain. Letters of
+ * either case are the same.
  */
 #ifndef RETURNS_TOKEN_H
 #define RETURNS_TOKEN_H
@@ -14,7 +15,7 @@
 #include "address.h"
 #include "unsubscribe.h"
 
-enum { RETURNS_TOKEN_LOCAL = 34, RETURNS_TOKEN_NUMBER_MAX = 255 };
+enum { RETURNS_TOKEN_LOCAL = 34, RETURNS_TOKEN_NUMBER_MAX = 64 * 256 - 1 };
 
 struct returns_subject {
     int64_t message;

@@ -164,8 +164,7 @@ enum store_change_result {
     STORE_UNCHANGED = 0,
     STORE_CHANGED,
     STORE_CHANGE_REFUSED, /* `run` said so (`job.err`), and what it had done is undone */
-    STORE_CHANGE_FAILED   /* the database or the disk could not take it, and nothing of it is done:
-                             `job.err`; later it may go */
+    STORE_CHANGE_FAILED   /* the database or the disk could not take it: `job.err`; undone, too */
 };
 
 /* Run something inside the transaction. */
@@ -176,14 +175,15 @@ struct store_change {
     void *context;
     void (*forget)(void *context); /* frees the context with the job; NULL: it is borrowed */
     bool reads;                    /* it changes nothing that deliveries have read */
-    bool repeatable; /* it may be run anew after it was undone, as it has told nobody of it */
+    bool repeatable;   /* it may be run anew after it was undone, as it has told nobody of it */
+    const char *tells; /* the event that it may write, borrowed for good; or NULL */
+    char tenant[64];   /* whose endpoints hear of it; "": it may be anybody's */
 };
 
 /* `run` is called on the store's thread with `context`. False undoes what it has done. */
 struct store_change *store_change_new(store_on_change *run, void *context);
 
 /* ---- tell ---- */
-
 enum store_tell_result { STORE_UNTOLD = 0, STORE_TOLD, STORE_NOT_TOLD /* `job.err` */ };
 
 /* A note for the events. */

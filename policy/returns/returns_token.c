@@ -8,7 +8,8 @@
 #include <string.h>
 
 enum {
-    KIND = 0x11, /* version 1, of a recipient */
+    KIND = 0x11,      /* version 1, of a recipient below 256 */
+    KIND_HIGH = 0x80, /* of another, with the upper bits of its number, which are not zero */
     KEY_AT = 1,
     ID_AT = 2,
     NUMBER_AT = 9,
@@ -77,18 +78,27 @@ void returns_token_address(const struct unsubscribe_keys *keys,
                            const struct returns_subject *subject, const char *domain,
                            char address_r[ADDRESS_MAX + 1])
 {
-    unsigned char bytes[BYTES] = {KIND, keys->keys[0].id};
+    unsigned high = subject->number >> 8;
+    unsigned char bytes[BYTES] = {(unsigned char)(high > 0 ? KIND_HIGH | high : KIND),
+                                  keys->keys[0].id};
     unsigned char mac[16];
     char text[LETTERS + 1];
     CHECK(keys->count > 0 && returns_token_fits(subject));
     uint64_t id = (uint64_t)(subject->message - first_id);
     for (size_t i = ID_AT; i < NUMBER_AT; i++)
         bytes[i] = (unsigned char)(id >> 8 * (NUMBER_AT - 1 - i));
-    bytes[NUMBER_AT] = (unsigned char)subject->number;
+    bytes[NUMBER_AT] = (unsigned char)(subject->number & 255);
     make_mac(&keys->keys[0], bytes, span_of(domain), mac);
     memcpy(bytes + MAC_AT, mac, MAC_BYTES);
     encode(bytes, text);
     snprintf(address_r, ADDRESS_MAX + 1, "b-%s@%s", text, domain);
+}
+
+/* The upper bits of the number; false: it is of no kind that there is. */
+static bool read_kind(unsigned char kind, unsigned *high_r)
+{
+    *high_r = kind == KIND ? 0 : kind ^ KIND_HIGH;
+    return kind == KIND || (*high_r > 0 && *high_r <= RETURNS_TOKEN_NUMBER_MAX >> 8);
 }
 
 /* One MAC for each key, whichever it names. */
@@ -102,7 +112,7 @@ static bool is_ours(const struct unsubscribe_keys *keys, const unsigned char byt
         ours |= (unsigned)secret_same(mac, bytes + MAC_AT, MAC_BYTES) &
                 (unsigned)(keys->keys[i].id == bytes[KEY_AT]);
     }
-    return ours && bytes[0] == KIND;
+    return ours;
 }
 
 /* The octets of an address that has the form. */
@@ -127,13 +137,15 @@ bool returns_token_open(const struct unsubscribe_keys *keys, struct span address
 {
     unsigned char bytes[BYTES];
     struct span domain;
+    unsigned high = 0;
     *subject_r = (struct returns_subject){0};
-    if (!read_form(address, bytes, &domain) || !is_ours(keys, bytes, domain))
+    if (!read_form(address, bytes, &domain) || !is_ours(keys, bytes, domain) ||
+        !read_kind(bytes[0], &high))
         return false;
     uint64_t id = 0;
     for (size_t i = ID_AT; i < NUMBER_AT; i++)
         id = id << 8 | bytes[i];
     subject_r->message = (int64_t)id + first_id;
-    subject_r->number = bytes[NUMBER_AT];
+    subject_r->number = high << 8 | bytes[NUMBER_AT];
     return true;
 }

@@ -6,8 +6,10 @@
 #include "job_weight.h"
 
 #include "shares.h"
+#include "webhooks.h"
 
-enum { BYTES_A_ROW = 32 * 1024 };
+/* An event, what is known of its recipient and of refusals, and an entry of a list. */
+enum { BYTES_A_ROW = 32 * 1024, ROWS_OF_RETURN = 4 };
 
 static size_t told(const struct share *s, const char *kind)
 {
@@ -32,6 +34,15 @@ static size_t settle_work(const struct store_settle *s, const struct shares *sha
     return work;
 }
 
+/* Whose mail comes back by a complaint is found out while it is written: as if all could hear. */
+static size_t change_work(const struct store_change *c, const struct shares *shares)
+{
+    if (!c->tells)
+        return 1;
+    return ROWS_OF_RETURN +
+           (c->tenant[0] ? told(shares_look(shares, c->tenant), c->tells) : WEBHOOKS_OF_TENANT);
+}
+
 static size_t work_of(const struct job *job, const struct shares *shares)
 {
     switch (job->kind) {
@@ -42,6 +53,7 @@ static size_t work_of(const struct job *job, const struct shares *shares)
     case JOB_SETTLE:
         return settle_work(&job->as.settle, shares);
     case JOB_CHANGE:
+        return change_work(&job->as.change, shares);
     case JOB_TELL:
         return 1;
     }

@@ -113,6 +113,7 @@ bool database_awaits_return(struct database *db, void *context, struct err *err)
     if (!look(db, c, &r, err) || (!r.found && !is_soon(db, c, &soon, err)))
         return false;
     c->result = r.found || soon ? CAME_BACK_NOTHING : CAME_BACK_UNKNOWN;
+    memcpy(c->tenant, r.tenant, sizeof(c->tenant));
     return true;
 }
 

@@ -6,6 +6,7 @@ import random
 import re
 import smtplib
 import socket
+import sqlite3
 import ssl
 
 import pytest
@@ -245,6 +246,54 @@ def test_a_complaint_counts_by_our_address_in_it_and_spares_security_mail(back):
     with pytest.raises(AssertionError, match="has complained"):
         b.relay.send(["bob@dest.test"])
     b.sent(message="From: <hello@club.test>\r\nSealpost-Stream: login\r\nSubject: code\r\n\r\n123456\r\n")
+
+
+def test_a_complaint_about_what_is_not_known_any_more_is_taken(back):
+    """A provider can do nothing about a refusal, and would stop telling."""
+    b = back()
+    id, token = b.sent()
+    b.relay.stop()
+    with sqlite3.connect(b.relay.path / "state" / "state.db") as database:
+        assert database.execute("DELETE FROM return_path").rowcount == 1
+    database.close()
+    b.relay.start()
+    wait_port(b.port)
+    assert b.bring("fbl@bounce.club.test", COMPLAINT.format(token=token, type="abuse"), sender="feedback@provider.test")[1] == (250, b"2.0.0 OK")
+    assert b.bring(token, COMPLAINT.format(token=token, type="abuse"))[0][0] == 550  # its own address is over
+    assert b.kinds(id) == ["accepted", "delivered"] and not b.suppressed()
+    b.relay.stop()
+    assert re.search(r"complaints_too_old.* 1\b|complaints_too_old.*=1\b", b.relay.log()), b.relay.log()[-1000:]
+
+
+def test_each_of_many_recipients_has_an_address(back):
+    b = back("limits { recipients = 400 }\n" + DOMAIN)
+    to = [f"u{n}@dest.test" for n in range(300)]
+    id = b.relay.send(to)
+    wait_for(lambda: b.relay.kinds(id).count("delivered") == 300, 120, 0.5)
+    tokens = {r: b.host.reached(r)[-1].sender for r in to}
+    assert len(set(tokens.values())) == 300 and all(re.fullmatch("b-[a-z2-7]{32}@bounce.club.test", t) for t in tokens.values())
+    for n in (0, 255, 256, 299):
+        assert b.bounce(tokens[to[n]], to[n]) == (250, 250)
+    returned = [e["recipient"] for e in b.relay.trace(id) if e["kind"] == "returned"]
+    assert returned == [to[n] for n in (0, 255, 256, 299)]
+
+
+def test_a_report_about_several_of_ours_is_about_the_one_whose_address_it_came_to(back):
+    """Who got one address does not say what became of others, who got the same message."""
+    b = back()
+    id = b.relay.send(["bob@dest.test", "amy@dest.test", "eve@dest.test"])
+    wait_for(lambda: b.relay.kinds(id).count("delivered") == 3, 60, 0.2)
+    token = b.host.reached("eve@dest.test")[-1].sender
+    text = BOUNCE.format(token=token, recipient="bob@dest.test", **GONE)
+    block = text[text.index("Final-Recipient"):text.index("--b--")]
+    several = text.replace("--b--", block.replace("bob@", "amy@") + "\n" + block.replace("bob@", "eve@").replace("5.1.1", "5.2.2").replace("No such user", "Mailbox full") + "--b--")
+    assert b.bring(token, several)[1][0] == 250
+    assert [(e["recipient"], e["enhanced"]) for e in b.relay.trace(id) if e["kind"] == "returned"] == [("eve@dest.test", "5.2.2")]
+    assert not b.suppressed()
+    bob = b.host.reached("bob@dest.test")[-1].sender
+    crowd = text.replace("--b--", "".join(block.replace("bob@", f"x{n}@") + "\n" for n in range(300)) + "--b--")
+    assert b.bring(bob, crowd)[1][0] == 250  # more than are read
+    assert b.suppressed() == {("bob@dest.test", "bounce")}
 
 
 def test_automatic_answers_and_delays_never_suppress(back):

@@ -37,6 +37,8 @@ static struct job *make_outcome(int64_t number)
 
 static int64_t number_of(const struct job *job)
 {
+    if (job->kind == JOB_CHANGE)
+        return (int64_t)(intptr_t)job->as.change.context;
     return job->kind == JOB_SETTLE ? job->as.settle.outcomes[0].message
                                    : (int64_t)job->as.accept.session;
 }
@@ -425,6 +427,44 @@ static void outcomes_that_are_told_fill_half_a_batch(void **state)
     shares_fini(&sh);
 }
 
+/* Nor what comes back, which strangers bring: it weighs what its tenant's endpoints are told, and as much as can be where the
+ * tenant is not known yet. */
+static void what_comes_back_weighs_as_what_it_tells(void **state)
+{
+    static const struct {
+        const char *label, *tells, *tenant;
+        size_t most;
+    } cases[] = {
+        {"16 endpoints hear of it", "returned", "eve", 15},
+        {"nobody is told", "returned", "bob", 75},
+        {"it may be anybody's", "complained", "", 15},
+        {"a change of something else", NULL, "eve", MANY},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct shares sh = {0};
+        struct job_queue q;
+        struct got g = {0};
+        job_queue_init(&q);
+        q.shares = &sh;
+        shares_find(&sh, "eve")->told[WEBHOOK_RETURNED] = 16;
+        for (int64_t n = 1; n <= 600; n++) {
+            struct store_change *c = store_change_new(NULL, (void *)(intptr_t)n);
+            c->tells = cases[i].tells;
+            snprintf(c->tenant, sizeof(c->tenant), "%s", cases[i].tenant);
+            job_queue_put(&q, job_of(&c->job));
+            put_mail(&q, "carl", n, 1);
+        }
+        assert_true(take_some(&q, &g));
+        EXPECT(g.others >= cases[i].most / 2 && g.others <= cases[i].most, cases[i].label);
+        EXPECT(g.bob + g.eve + g.carl > 0, cases[i].label);
+        while (take_some(&q, &g))
+            continue;
+        job_queue_fini(&q);
+        shares_fini(&sh);
+    }
+}
+
 /* Outcomes and mail, each of them more than is ever written: both come along. */
 static void outcomes_and_mail_starve_neither(void **state)
 {
@@ -525,6 +565,7 @@ int main(void)
         cmocka_unit_test(what_endpoints_are_told_is_work),
         cmocka_unit_test(who_is_told_much_pays_for_all_of_it),
         cmocka_unit_test(outcomes_that_are_told_fill_half_a_batch),
+        cmocka_unit_test(what_comes_back_weighs_as_what_it_tells),
         cmocka_unit_test(outcomes_and_mail_starve_neither),
         cmocka_unit_test(outcomes_do_not_keep_out_what_is_large),
         cmocka_unit_test(small_mail_fills_a_batch),

@@ -22,7 +22,7 @@ static void read_keys(const char *text, struct unsubscribe_keys *keys)
 static void there_and_back(void **state)
 {
     static const struct returns_subject subjects[] = {
-        {FIRST, 0}, {FIRST + ((INT64_C(1) << 56) - 1), RETURNS_TOKEN_NUMBER_MAX}, {FIRST + 0x2123456789, 99}, {NOW, 1}};
+        {FIRST, 0}, {FIRST + ((INT64_C(1) << 56) - 1), RETURNS_TOKEN_NUMBER_MAX}, {FIRST + 0x2123456789, 99}, {NOW, 1}, {NOW, 255}, {NOW, 256}, {NOW, 9999}};
     struct unsubscribe_keys keys, rotated;
     (void)state;
     read_keys(KEY_A, &keys);
@@ -94,6 +94,25 @@ static void its_octets(void **state)
     assert_int_equal(bytes[9], 99);
 }
 
+/* Those of the first 256 are what they were; the number of others is spread over two octets. */
+static void a_high_number_is_in_the_kind(void **state)
+{
+    struct unsubscribe_keys keys;
+    struct returns_subject read;
+    char low[ADDRESS_MAX + 1], high[ADDRESS_MAX + 1];
+    (void)state;
+    read_keys(KEY_A, &keys);
+    for (unsigned n = 0; n < 64; n++) {
+        returns_token_address(&keys, &(struct returns_subject){NOW, n << 8 | 7}, DOMAIN, high);
+        assert_true(returns_token_open(&keys, span_of(high), &read));
+        assert_int_equal(read.number, n << 8 | 7);
+    }
+    returns_token_address(&keys, &(struct returns_subject){NOW, 7}, DOMAIN, low);
+    assert_memory_equal(low, "b-ce", 4);
+    memcpy(high, low, 5); /* another's kind */
+    assert_false(returns_token_open(&keys, span_of(high), &read));
+}
+
 static void what_has_none(void **state)
 {
     const struct returns_subject wide[] = {{FIRST + (INT64_C(1) << 56), 0}, {NOW, RETURNS_TOKEN_NUMBER_MAX + 1}, {FIRST - 1, 0}, {-1, 0}};
@@ -108,6 +127,7 @@ int main(void)
         cmocka_unit_test(there_and_back),
         cmocka_unit_test(nobody_elses),
         cmocka_unit_test(its_octets),
+        cmocka_unit_test(a_high_number_is_in_the_kind),
         cmocka_unit_test(what_has_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

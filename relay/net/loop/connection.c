@@ -8,19 +8,14 @@
  */
 #include "connection.h"
 
-#include <errno.h>
+#include "sockets.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/socket.h>
 
-enum {
-    READ_SIZE = 64 * 1024,
-    SHARE_SIZE = 8 * 1024,
-    UNSENT_MAX = 512 * 1024,
-    FINISH_MS = 10 * 1000
-};
+enum { READ_SIZE = 64 * 1024, SHARE_SIZE = 8 * 1024 };
+enum { UNSENT_MAX = 512 * 1024, FINISH_MS = 10 * 1000 };
 
 struct connection {
     uv_tcp_t tcp;
@@ -45,7 +40,7 @@ struct write {
     struct buf bytes;
 };
 
-/* What the peer has said in the handshake, or says at all, waits for its turn. */
+/* What the peer says, in the handshake or at all, waits for its turn. */
 struct share {
     struct handshake item;
     struct handshakes *all;
@@ -215,20 +210,10 @@ static void on_connected(uv_connect_t *request, int status)
     c->events->opened(c->owner);
 }
 
-static struct sockaddr_storage socket_address(const struct endpoint *to)
-{
-    struct sockaddr_storage address = {0};
-    char text[IP_TEXT];
-    ip_print(&to->ip, text);
-    CHECK((to->ip.v6 ? uv_ip6_addr(text, (int)to->port, (struct sockaddr_in6 *)&address)
-                     : uv_ip4_addr(text, (int)to->port, (struct sockaddr_in *)&address)) == 0);
-    return address;
-}
-
 struct connection *connection_open(uv_loop_t *loop, const struct endpoint *to, unsigned timeout_s,
                                    const struct connection_events *events, void *owner)
 {
-    struct sockaddr_storage address = socket_address(to);
+    struct sockaddr_storage address = sockets_address(to);
     struct connection *c = new_connection(loop, events, owner);
     c->connecting.data = c;
     c->wants_bytes = true;
@@ -248,12 +233,7 @@ void connection_hand_over(struct connection *c, const struct connection_events *
 
 bool connection_error_is_ours(const struct connection *c)
 {
-    static const int codes[] = {UV_ENETUNREACH,  UV_ENETDOWN, UV_EADDRNOTAVAIL,
-                                UV_EAFNOSUPPORT, UV_EMFILE,   UV_ENFILE};
-    for (size_t i = 0; i < COUNT_OF(codes); i++)
-        if (c->error == codes[i])
-            return true;
-    return false;
+    return sockets_error_is_ours(c->error);
 }
 
 /* ---- out ---- */
@@ -353,10 +333,8 @@ size_t connection_unsent(const struct connection *c)
 size_t connection_unacknowledged(const struct connection *c)
 {
     int fd = -1;
-    int in_kernel = 0;
-    if (uv_fileno((const uv_handle_t *)&c->tcp, &fd) != 0 || ioctl(fd, TIOCOUTQ, &in_kernel) != 0)
-        in_kernel = 0; /* nobody knows */
-    return connection_unsent(c) + (size_t)in_kernel;
+    bool open = uv_fileno((const uv_handle_t *)&c->tcp, &fd) == 0;
+    return connection_unsent(c) + (open ? sockets_unacknowledged(fd) : 0);
 }
 
 void connection_finish(struct connection *c, struct buf *last)
@@ -506,22 +484,11 @@ void connection_connect_tls(struct connection *c, struct tls_context *context,
         connection_close(c, c->tls->err.text);
 }
 
-void connection_peer_of(int fd, char *text_r)
-{
-    struct sockaddr_storage address = {0};
-    socklen_t len = sizeof(address);
-    snprintf(text_r, 64, "unknown");
-    if (getpeername(fd, (struct sockaddr *)&address, &len) == 0)
-        uv_ip_name((struct sockaddr *)&address, text_r, 64);
-    if (strncmp(text_r, "::ffff:", 7) == 0)
-        memmove(text_r, text_r + 7, strlen(text_r + 7) + 1);
-}
-
 void connection_peer(const struct connection *c, char *text_r)
 {
     int fd = -1;
     (void)uv_fileno((const uv_handle_t *)&c->tcp, &fd);
-    connection_peer_of(fd, text_r);
+    sockets_peer(fd, text_r);
 }
 
 struct tls *connection_tls(const struct connection *c)

@@ -83,12 +83,19 @@ static void on_stored(void *context, struct store_job *job)
         log_event(LOG_ERROR, "store_failed", "reply", job->err.text);
         a.what = RETURN_NOT_WRITTEN;
     } else if (r->came_back.result == CAME_BACK_UNKNOWN) {
-        a.what = RETURN_UNKNOWN;
+        a.what = r->target.of_complaints ? RETURN_OLD : RETURN_UNKNOWN;
     } else if (r->came_back.result == CAME_BACK_NOTED) {
         log_noted(&r->came_back);
     }
     store_job_free(job);
     end(r, &a);
+}
+
+/* The event that it will be, mostly: of several recipients the first one's. */
+static const char *tells(const struct returns_claims *claims)
+{
+    enum returns_event event = claims->count > 0 ? claims->list[0].event : claims->event;
+    return returns_event_name(event);
 }
 
 static void write_down(struct return_reading *r)
@@ -103,6 +110,8 @@ static void write_down(struct return_reading *r)
     b->suppress_days = c->suppress_days;
     struct store_change *change = store_change_new(database_came_back, b);
     change->reads = change->repeatable = true;
+    change->tells = tells(&b->claims);
+    memcpy(change->tenant, r->target.tenant, sizeof(change->tenant));
     worker_ask_store_by(r->worker, r->settings, &change->job, on_stored, r);
 }
 

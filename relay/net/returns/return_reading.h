@@ -14,6 +14,7 @@ struct return_target {
     enum returns_sender sender; /* from whom */
     char address[ADDRESS_MAX + 1];
     char domain[256]; /* of the address */
+    char tenant[64];  /* whose mail it was, where that is known */
 };
 
 struct return_answer {
@@ -22,6 +23,7 @@ struct return_answer {
         RETURN_DROPPED,  /* nothing follows from it */
         RETURN_PERSONAL, /* somebody wants it to be read */
         RETURN_UNKNOWN,  /* its message is not known any more */
+        RETURN_OLD,      /* the same of a complaint: nothing follows from it */
         RETURN_NOT_WRITTEN
     } what;
 };

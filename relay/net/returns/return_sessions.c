@@ -22,10 +22,10 @@
 #include "connection.h"
 #include "rejects.h"
 #include "return_reading.h"
+#include "sockets.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
 #include <unistd.h>
 #include <utlist.h>
 
@@ -143,6 +143,7 @@ static void on_looked(void *context, struct store_question *q)
         refuse(v);
     else
         submission_rcpt_decided(&v->submission, NULL);
+    memcpy(v->target.tenant, c->tenant, sizeof(v->target.tenant));
     free(q->context);
     store_question_free(q);
     go_on(v);
@@ -175,6 +176,7 @@ static struct verdict answer_of(const struct return_answer *a)
     case RETURN_TAKEN:
         return verdict_make(250, "2.0.0", "OK: written down");
     case RETURN_DROPPED:
+    case RETURN_OLD:
         return verdict_make(250, "2.0.0", "OK");
     case RETURN_PERSONAL:
         return verdict_make(550, "5.7.1",
@@ -191,6 +193,8 @@ static void on_answer(void *context, const struct return_answer *a)
 {
     struct return_session *v = context;
     struct verdict said = answer_of(a);
+    if (a->what == RETURN_OLD)
+        rejects_add(v->home->shared->old, v->peer);
     submission_enqueue_decided(&v->submission, &said);
     go_on(v);
 }
@@ -371,9 +375,9 @@ static void turn_away(struct return_sessions *home, int fd, const char *peer)
 void return_sessions_accept(struct return_sessions *home, int fd)
 {
     struct handshakes *turns = home->worker->strangers;
-    char peer[64];
+    char peer[SOCKETS_PEER];
     char network[LOGIN_LIMIT_TEXT];
-    connection_peer_of(fd, peer);
+    sockets_peer(fd, peer);
     login_limit_network(peer, LOGIN_LIMIT_NETWORK, network);
     if (handshakes_are_short(turns, network))
         turn_away(home, fd, peer);
@@ -414,6 +418,7 @@ void return_shared_init(struct return_shared *shared, const atomic_bool *short_o
     shared->limits = connection_limits_new();
     shared->rejects = rejects_new("returns_turned_away");
     shared->unknown = rejects_new("returns_refused");
+    shared->old = rejects_new("complaints_too_old");
     shared->short_of_memory = short_of_memory;
     shared->quota.most = RETURN_SESSIONS_OPEN;
 }
@@ -423,10 +428,12 @@ void return_shared_fini(struct return_shared *shared)
     connection_limits_free(shared->limits);
     rejects_free(shared->rejects);
     rejects_free(shared->unknown);
+    rejects_free(shared->old);
 }
 
 void return_shared_tick(struct return_shared *shared)
 {
     rejects_tick(shared->rejects);
     rejects_tick(shared->unknown);
+    rejects_tick(shared->old);
 }
