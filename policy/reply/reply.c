@@ -18,8 +18,7 @@ static enum reply_about about_of_stage(enum reply_stage stage)
     return usual[stage];
 }
 
-/* The answer's enhanced code, or one inside of its text that is of the same class. */
-static const char *enhanced_of(const struct verdict *answer, const struct reply_words *w)
+const char *reply_enhanced_of(const struct verdict *answer, const struct reply_words *w)
 {
     if (answer->enhanced[0])
         return answer->enhanced;
@@ -59,7 +58,7 @@ bool reply_judge_by(struct span rules, const struct reply_input *in,
     *judgement_r = (struct reply_judgement){.by = REPLY_BY_DIGIT};
     snprintf(judgement_r->rule, sizeof(judgement_r->rule), "digit-%d", in->answer->code / 100 % 10);
     reply_words_read(&w, span_of(in->answer->text));
-    const char *enhanced = enhanced_of(in->answer, &w);
+    const char *enhanced = reply_enhanced_of(in->answer, &w);
     while (reply_rule_next(&rules, &rule, err)) {
         if (!reply_rule_fits(&rule, in, &w, enhanced))
             continue;

@@ -25,6 +25,8 @@ MUST_CHECK bool reply_rule_next(struct span *text, struct reply_rule *rule_r, st
 /* The next line of a rule: its first word in `key_r`, and the rest in `value_r`. */
 bool reply_rule_line(struct span *lines, struct span *key_r, struct span *value_r);
 
+/* The answer's enhanced code, or one inside of its text that is of the same class; or "". */
+const char *reply_enhanced_of(const struct verdict *answer, const struct reply_words *w);
 /* Does a rule fit? `enhanced` is the answer's, or that of its text. */
 bool reply_rule_fits(const struct reply_rule *rule, const struct reply_input *in,
                      const struct reply_words *w, const char *enhanced);
