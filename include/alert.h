@@ -28,6 +28,7 @@ enum alert_kind {
     ALERT_SUPPRESSION, /* a receiver says of many mailboxes that they do not exist */
     ALERT_PROCESS,     /* one beside the relay has ended: fetcher, helper or opener */
     ALERT_WEBHOOK,     /* an endpoint is told nothing more, or has missed something */
+    ALERT_PAUSE,       /* a receiver refuses mail for what we are, or for its sender */
     ALERT_KINDS
 };
 

@@ -17,6 +17,7 @@
 #include "inbox.h"
 #include "queue.h"
 #include "queue_connection.h"
+#include "queue_pause.h"
 #include "queue_view.h"
 #include "resolver.h"
 
@@ -112,6 +113,12 @@ uint64_t dispatch_trust(const struct settings *settings, const struct config_rou
 
 /* See queue_names_reply(). */
 void dispatch_names_reply(struct dispatch *d, uint64_t connection, const struct verdict *reply);
+
+/* See queue_pause.h. */
+void dispatch_was_refused(struct dispatch *d, const struct queue_attempt *attempt,
+                          const struct queue_refusal_said *said);
+MUST_CHECK int64_t dispatch_pause_waits(struct dispatch *d, const struct queue_attempt *attempt,
+                                        enum queue_pause_kind kind, const char *about);
 
 /* As in queue_connection.h, with those candidates that are left. */
 MUST_CHECK bool dispatch_take_address(struct dispatch *d, uint64_t connection,

@@ -116,6 +116,9 @@ enum queue_reason {
                            `rest_ms`, and says so at MAIL */
     QUEUE_LIMIT_OVER,   /* EVENT: that, or what was told of all mail, is over */
     QUEUE_HANGS,        /* EVENT: `destination` answers nothing, and `count` connections wait */
+    QUEUE_PAUSE_BEGINS, /* EVENT: queue_pause.h; `count`: so often in a row */
+    QUEUE_PAUSE_ENDS,
+    QUEUE_ALARM, /* EVENT: what `destination` has said, `text`, is for the operator */
     QUEUE_SHARE_USED    /* EVENT: `tenant` has no connection for its other mail, as `count` are busy
                            with one message each for long, most of them at `destination` */
 };

@@ -23,7 +23,8 @@ static const char *const names[] = {[ALERT_LOCKED] = "locked",
                                     [ALERT_DNS] = "dns_silent",
                                     [ALERT_SUPPRESSION] = "suppression_paused",
                                     [ALERT_PROCESS] = "process_ended",
-                                    [ALERT_WEBHOOK] = "webhook_disabled"};
+                                    [ALERT_WEBHOOK] = "webhook_disabled",
+                                    [ALERT_PAUSE] = "mail_paused"};
 
 static const char *const sentences[] = {
     [ALERT_LOCKED] = "somebody guesses passwords, and is locked out",
@@ -41,7 +42,8 @@ static const char *const sentences[] = {
     [ALERT_DNS] = "look at DNS: mail waits while it gives no answer",
     [ALERT_SUPPRESSION] = "a receiver says of many mailboxes that they do not exist",
     [ALERT_PROCESS] = "a process of the relay has ended",
-    [ALERT_WEBHOOK] = "look at a webhook"};
+    [ALERT_WEBHOOK] = "look at a webhook",
+    [ALERT_PAUSE] = "a receiver refuses mail for its source or sender, and more of it waits"};
 
 const char *alert_sentence(enum alert_kind kind)
 {

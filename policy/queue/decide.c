@@ -75,6 +75,7 @@ static void take_wakes(struct queue *q, int64_t now_ms)
     lanes_wake(q, now_ms);
     shuns_wake(q, now_ms);
     rate_limits_wake(q, now_ms);
+    pauses_wake(q, now_ms);
     while ((w = address_book_next_called(&q->addresses))) {
         struct destination *d = OWNER_OF(w, struct destination, address_waiter);
         d->blocked_until_ms = 0;
@@ -375,6 +376,7 @@ bool queue_decide(struct queue *q, struct queue_decision *decision_r, int64_t no
     if (q->lane_wakes.count > 0)
         queue_wake_at(q, ((struct lane *)heap_first(&q->lane_wakes))->wake_ms);
     queue_wake_at(q, rate_limits_wake_ms(q));
+    queue_wake_at(q, pauses_wake_ms(q));
     queue_wake_at(q, shuns_wake_ms(q));
     if (q->wakes.count > 0)
         queue_wake_at(q, ((struct destination *)heap_first(&q->wakes))->wake_ms);

@@ -99,6 +99,7 @@ static void free_destination(struct queue *q, struct destination *d)
 {
     struct provider *p = d->provider;
     rate_limits_free(q, d); /* which touches it */
+    pauses_free(q, d);      /* the same */
     shuns_free(q, d);
     destination_unwanted(q, d);
     if (d->dirty)
@@ -189,6 +190,7 @@ static struct destination *destination_need(struct queue *q, const char *name,
     window_init(&d->own, LIMIT_UNKNOWN);
     class_turns_init(&d->turns, &q->turn_parties, by_turn);
     rate_limits_begin(d);
+    pauses_begin(d);
     shuns_begin(d);
     fair_init(&d->trying, FAIR_HELD, &q->parties, by_turn);
     for (size_t i = 0; i < POOLS; i++)

@@ -181,6 +181,7 @@ static void check_destination(const struct destination *d, struct sums *sums)
     spacing_check(&d->spacing);
     window_check(&d->own);
     rate_limits_check(d);
+    pauses_check(d);
     shuns_check(d);
     for (const struct connection *c = d->connections; c; c = c->next_of) {
         CHECK(c->lane->destination == d);
@@ -209,7 +210,8 @@ static void check_lane(const struct lane *lane, struct sums *sums)
 {
     CHECK(lane->users > 0);
     CHECK(lane->resting == (lane->wake_place != 0));
-    CHECK(!lane->held || lane->resting || lane->shuns > 0 || lane->limits > 0);
+    CHECK(!lane->held || lane->resting || lane->shuns > 0 || lane->limits > 0 ||
+          lane->destination->paused > 0);
     check_turns(&lane->turns);
     sums->lane_users -= lane->users;
 }

@@ -22,7 +22,8 @@ void lanes_fini(struct queue *q)
 bool lane_sets_aside(const struct line *line)
 {
     const struct lane *lane = line->domain->lane;
-    return lane->resting || line_shun_in_lane(line) || rate_limit_sets_aside(line);
+    return lane->resting || line_shun_in_lane(line) || rate_limit_sets_aside(line) ||
+           pause_sets_aside(line);
 }
 
 void lane_spares(struct queue *q, struct line *line)

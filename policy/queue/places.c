@@ -101,7 +101,7 @@ bool destination_bears(const struct destination *d, const struct line *line,
                        const struct connection *own, int64_t now_ms)
 {
     if (has_all_it_takes(d, line, own, now_ms) || rate_limit_bars(line, own) ||
-        slowed_bars(d, line, now_ms))
+        slowed_bars(d, line, now_ms) || pause_bars(line, own))
         return false;
     const struct room room = room_at(d, line->class == STREAM_SECURITY, own, now_ms);
     return room_bears(line, &room);

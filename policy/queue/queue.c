@@ -45,6 +45,7 @@ struct queue *queue_new(const struct queue_settings *settings, int64_t now_ms)
     lanes_init(q);
     destinations_init(q);
     rate_limits_init(q);
+    pauses_init(q);
     shuns_init(q);
     wants_init(q);
     connections_init(q);
@@ -56,6 +57,7 @@ void queue_free(struct queue *q)
     if (!q)
         return;
     rate_limits_fini(q);
+    pauses_fini(q);
     shuns_fini(q);
     domains_fini(q);
     answers_fini(q);
@@ -381,7 +383,8 @@ bool queue_rest_waits(struct queue *q, uint64_t connection, int64_t now_ms)
     const struct connection *c = connection_find(q, connection);
     if (!c || c->state != CONNECTION_BUSY)
         return false;
-    return slowed_bars_rest(c, now_ms) || boundary_is_urgent(q, c, now_ms);
+    bool paused = c->attempt && pause_bars(c->attempt->line, c);
+    return paused || slowed_bars_rest(c, now_ms) || boundary_is_urgent(q, c, now_ms);
 }
 
 bool queue_connection_failed(struct queue *q, uint64_t connection, enum queue_failure how,

@@ -123,6 +123,9 @@ struct destination {
     uint64_t own_tenant, own_since; /* since then, as queue.serial counts */
     struct pointer_table limits;    /* struct rate_limit, by tenant */
     unsigned limited;               /* of them: those that hold up mail */
+    struct pointer_table pauses;    /* struct pause */
+    unsigned paused;                /* of them: those that bar lines */
+    struct lane_answer took[3];     /* the last messages that it took, each of another tenant */
     unsigned count[CONNECTION_STATES], in_use, plain;
     size_t lanes, ready[STREAM_CLASSES];
     unsigned passed[STREAM_CLASSES]; /* while it stood: messages of classes before it, in a row */

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* queue_moves.h - What the files of the core do for each other: each function belongs to the file
  * under whose name it stands. Those of entries.c and domains.c are in queue_waiting.h, those about
- * how many connections each may have in queue_capacity.h, those of turns.c in queue_turns.h. */
+ * how many connections each may have in queue_capacity.h, those of turns.c in queue_turns.h, those
+ * of pauses in queue_pauses.h. */
 #ifndef QUEUE_MOVES_H
 #define QUEUE_MOVES_H
 
 #include "queue_capacity.h"
+#include "queue_pauses.h"
 #include "queue_reasons.h"
 #include "queue_state.h"
 #include "queue_turns.h"

@@ -70,9 +70,15 @@ struct lookup_turns {
     uint32_t place;      /* queue.late_lookups, while there are any */
 };
 
+/* pauses.c */
+struct pause_list {
+    struct pause *first;
+    unsigned count;
+};
+
 struct tenant {
     uint64_t id;                      /* of its name; not 0 */
-    size_t users;                     /* lines, lookups, answers, held entries, limits */
+    size_t users;                     /* lines, lookups, answers, held entries, limits, pauses */
     struct heap held[STREAM_CLASSES]; /* entries that are due, but not yet in a line */
     unsigned passed[STREAM_CLASSES];  /* held meanwhile: of classes before it that went, in a row */
     struct fair_item held_item[2];    /* queue.held[] */
@@ -82,6 +88,7 @@ struct tenant {
     unsigned answering;        /* the same: where it had been answered, and not stuck */
     struct rate_limit *limits; /* that hold up none of its mail: met longest ago first */
     unsigned limit_count;
+    struct pause_list pauses;       /* of its mail */
     struct ask_turns {              /* of limits whose rest is over: ask_turns.c */
         struct rate_limit *waiting; /* the longest first */
         struct heap best;           /* the same, by whom to ask first */

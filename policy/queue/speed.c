@@ -73,6 +73,7 @@ static void taken(struct queue *q, struct destination *d, const struct connectio
                   int64_t now_ms)
 {
     double before = d->spacing.level;
+    pauses_taken(q, c, now_ms);
     note_taken(d, c->users.last);
     if (d->fast_tenant == c->users.last || slowed_is_shared(d, now_ms))
         spacing_taken(&d->spacing, c->began_ms, now_ms);

@@ -115,6 +115,7 @@ static void look(const struct destination *d, struct queue_destination_view *v, 
     if (d->window.limit == LIMIT_UNKNOWN)
         v->limit = 0;
     show_speed(d, v, now_ms);
+    v->paused = pauses_shown(d);
     v->stuck = count_stuck(d, now_ms);
     v->kept = reserve_at(v->limit, d->urgent_ms, now_ms);
     v->tenant = v->tenant_why = v->capped_tenant = "";
@@ -145,7 +146,7 @@ static bool is_worth_showing(const struct queue_destination_view *v)
     size_t waiting = 0;
     for (size_t i = 0; i < STREAM_CLASSES; i++)
         waiting += v->waiting_by_class[i];
-    return waiting > 0 || v->rest_ms > 0 || v->tenant_rest_ms > 0 ||
+    return waiting > 0 || v->rest_ms > 0 || v->tenant_rest_ms > 0 || v->paused > 0 ||
            v->opening + v->busy + v->idle + v->closing > 0;
 }
 
@@ -313,8 +314,10 @@ static void resume(struct queue *q, struct destination *d, bool by_name, int64_t
         d->operator_until_ms = d->ordered_until_ms = 0;
     window_forget(&d->window);
     window_forget(&d->own);
-    if (by_name) /* what a server has said is not undone by a reload */
+    if (by_name) { /* what a server has said is not undone by a reload */
         speed_forget(q, d);
+        pauses_forget(q, d, now_ms);
+    }
     rate_limits_forget(q, d, now_ms);
     d->blocked_until_ms = 0;
     destination_touch(q, d);
@@ -359,5 +362,6 @@ void queue_resume_domain(struct queue *q, const char *name, int64_t now_ms)
     if (!domain || !domain->lane)
         return;
     lane_forget(q, domain->lane);
+    pauses_ask(q, domain->lane->destination, now_ms);
     resume(q, domain->lane->destination, false, now_ms);
 }

@@ -13,7 +13,8 @@ static const char *own_reason(const struct line *line)
     const struct shun *shun = line_shun(line);
     if (shun)
         return shun->why;
-    return rate_limit_why(line);
+    const char *paused = pause_why(line);
+    return paused ? paused : rate_limit_why(line);
 }
 
 static bool is_held_back(const struct line *line, int64_t now_ms)

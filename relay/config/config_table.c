@@ -78,6 +78,7 @@ static const char *const alerts[] = {"locked",
                                      "suppression_paused",
                                      "process_ended",
                                      "webhook_disabled",
+                                     "mail_paused",
                                      NULL};
 
 /* clang-format off */
@@ -321,7 +322,7 @@ static const struct config_setting alert[] = {
     LIST(config, "on", TEXTS, alert_kinds, alert_kind_count,
         "{locked, identity_refused, flood, certificate, key, route, destination_rests, "
         "connections_full, share_used_up, disk_full, dnssec, dns_silent, suppression_paused, "
-        "process_ended, webhook_disabled}",
+        "process_ended, webhook_disabled, mail_paused}",
         "What is told", .words = alerts),
     ROW(config, "command", TEXT, alert_command, "", "A program that is run",
         .fault = config_program_fault, RESTART),

@@ -330,6 +330,8 @@ const char *database_event_kind(size_t i)
                                         "key",
                                         "late_delay",
                                         "locked",
+                                        "mail_paused",
+                                        "mail_resumed",
                                         "newcomers",
                                         "not_quoted",
                                         "observed",

@@ -147,6 +147,7 @@ bool rows_move(struct database *db, int64_t step_ms, struct err *err)
         rows_run_about(db, SQL_MOVE_REPORTS, step_ms, err) &&
         rows_run_about(db, SQL_MOVE_RESTS, step_ms, err) &&
         rows_run_about(db, SQL_MOVE_SPEEDS, step_ms, err) &&
+        rows_run_about(db, SQL_MOVE_PAUSES, step_ms, err) &&
         rows_run_about(db, SQL_MOVE_OUTBOX, step_ms, err) &&
         rows_run_about(db, SQL_MOVE_WEBHOOKS, step_ms, err) && rows_simple(db, SQL_COMMIT, err)) {
         db->instance_known = false;

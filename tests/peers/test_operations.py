@@ -242,7 +242,7 @@ def test_a_wrong_word_is_answered_with_the_whole_table(relay_factory):
     relay = relay_factory('alert { on = {"destination_rest"} }')
     done = relay.command("config", "check", check=False)
     for word in ("locked", "identity_refused", "flood", "certificate", "key", "route", "admin", "destination_rests", "connections_full",
-                 "share_used_up", "disk_full", "dnssec", "suppression_paused", "process_ended", "webhook_disabled"):
+                 "share_used_up", "disk_full", "dnssec", "suppression_paused", "process_ended", "webhook_disabled", "mail_paused"):
         assert word in done.stderr + done.stdout, done
     assert 'did you mean "destination_rests"?' in done.stderr + done.stdout
 

@@ -12,7 +12,7 @@ static void kinds(void **state)
     } rows[] = {{"locked", ALERT_LOCKED},       {"identity_refused", ALERT_IDENTITY},
                 {"flood", ALERT_FLOOD},         {"certificate", ALERT_CERTIFICATE}, {"route", ALERT_ROUTE},
                 {"key_made", ALERT_KEY},        {"key.retire", ALERT_KEY},
-                {"suppress.add", ALERT_ADMIN}, {"destination_rests", ALERT_DESTINATION}, {"connections_full", ALERT_CONNECTIONS}, {"suppression_paused", ALERT_SUPPRESSION}, {"share_used_up", ALERT_SHARE}, {"disk_full", ALERT_DISK}, {"dnssec", ALERT_DNSSEC}, {"dns_silent", ALERT_DNS}, {"process_ended", ALERT_PROCESS}, {"webhook_dropped", ALERT_WEBHOOK}, {"webhook_disabled", ALERT_WEBHOOK}, {"webhook.add", ALERT_ADMIN}, {"destination.rest", ALERT_ADMIN},  {"", ALERT_ADMIN}};
+                {"suppress.add", ALERT_ADMIN}, {"destination_rests", ALERT_DESTINATION}, {"connections_full", ALERT_CONNECTIONS}, {"suppression_paused", ALERT_SUPPRESSION}, {"share_used_up", ALERT_SHARE}, {"disk_full", ALERT_DISK}, {"dnssec", ALERT_DNSSEC}, {"dns_silent", ALERT_DNS}, {"process_ended", ALERT_PROCESS}, {"webhook_dropped", ALERT_WEBHOOK}, {"webhook_disabled", ALERT_WEBHOOK}, {"mail_paused", ALERT_PAUSE}, {"webhook.add", ALERT_ADMIN}, {"destination.rest", ALERT_ADMIN},  {"", ALERT_ADMIN}};
     (void)state;
     for (size_t i = 0; i < COUNT_OF(rows); i++)
         EXPECT(alert_kind_of(span_of(rows[i].what)) == rows[i].kind, rows[i].what);

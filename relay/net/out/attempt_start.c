@@ -214,7 +214,8 @@ static bool may_go(struct attempt *p)
     }
     switch (domain_policy_take(p)) {
     case DOMAIN_POLICY_TAKEN:
-        return true;
+        p->again_in_ms = attempt_waits_ms(p);
+        return p->again_in_ms == 0;
     case DOMAIN_POLICY_AWAITED:
         p->again_in_ms = retry_look_ms(clock_now_ms() - p->due_ms, work->urgent);
         return false;

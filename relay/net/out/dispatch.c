@@ -152,6 +152,23 @@ void dispatch_names_reply(struct dispatch *d, uint64_t connection, const struct 
     pthread_mutex_unlock(&d->mutex); /* the end of the message will decide */
 }
 
+void dispatch_was_refused(struct dispatch *d, const struct queue_attempt *attempt,
+                          const struct queue_refusal_said *said)
+{
+    int64_t now_ms = dispatch_begin(d);
+    queue_was_refused(d->queue, attempt, said, now_ms);
+    dispatch_end(d, now_ms);
+}
+
+int64_t dispatch_pause_waits(struct dispatch *d, const struct queue_attempt *attempt,
+                             enum queue_pause_kind kind, const char *about)
+{
+    int64_t now_ms = dispatch_begin(d);
+    int64_t ms = queue_pause_waits(d->queue, attempt, kind, about, now_ms);
+    pthread_mutex_unlock(&d->mutex); /* a question, after which nothing is to be decided */
+    return ms;
+}
+
 void dispatch_mail_taken(struct dispatch *d, uint64_t connection, const char *sender)
 {
     int64_t now_ms = dispatch_begin(d);
@@ -279,7 +296,7 @@ void dispatch_drain(struct dispatch *d)
 {
     int64_t now_ms = dispatch_begin(d);
     queue_drain(d->queue, now_ms);
-    d->speeds_ms = 0;
+    d->speeds_ms = d->pauses_ms = 0;
     dispatch_end(d, now_ms);
 }
 

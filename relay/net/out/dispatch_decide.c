@@ -9,6 +9,7 @@
 #include "dispatch_parts.h"
 
 #include "clock.h"
+#include "queue_pause.h"
 #include "queue_speed.h"
 
 #include <stdlib.h>
@@ -43,6 +44,8 @@ static void arm(struct dispatch *d, int64_t now_ms)
 {
     int64_t wake_ms = queue_wake_ms(d->queue);
     int64_t latest_ms = now_ms + (d->paused ? PAUSED_CHECK_MS : LONGEST_MS);
+    if (queue_pauses_changed(d->queue) && d->pauses_ms < latest_ms)
+        latest_ms = d->pauses_ms;
     if (wake_ms > latest_ms)
         wake_ms = latest_ms;
     if (d->wake_ms > now_ms && d->wake_ms <= wake_ms)
@@ -92,6 +95,8 @@ static void decide(struct dispatch *d, int64_t now_ms)
     }
     if (queue_speeds_changed(d->queue) && d->speeds_ms <= now_ms)
         dispatch_keep_speeds(d, now_ms);
+    if (queue_pauses_changed(d->queue) && d->pauses_ms <= now_ms)
+        dispatch_keep_pauses(d, now_ms);
     arm(d, now_ms);
 }
 

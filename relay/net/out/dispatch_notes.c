@@ -50,8 +50,9 @@ static void tell_rests(struct dispatch *d, const struct queue_decision *decision
         incidents_add_event(d->incidents, alert_name(ALERT_DESTINATION), destination, text);
 }
 
-static void log_held_up(const struct queue_decision *decision)
+static void log_held_up(struct dispatch *d, const struct queue_decision *decision)
 {
+    (void)d;
     log_end(log_number(
         log_text(log_text(log_begin(LOG_WARN, "tenant_held_up"), "tenant", decision->tenant),
                  "destination", decision->destination),
@@ -79,21 +80,72 @@ static void tell_limit_lasts(struct dispatch *d, const struct queue_decision *de
                             text);
 }
 
+/* ---- what waits as some was refused ---- */
+
+static void log_pause(const struct queue_decision *decision, const char *word)
+{
+    bool begins = decision->rest_ms > 0;
+    struct log_line *line =
+        log_text(log_begin(begins ? LOG_WARN : LOG_INFO, word), "destination", decision->destination);
+    if (*decision->tenant)
+        line = log_text(line, "tenant", decision->tenant);
+    line = log_text(line, "what", decision->text);
+    if (begins)
+        line = log_number(line, "rest_ms", decision->rest_ms);
+    log_end(line);
+}
+
+/* One alert for each that begins, and its end; what is only asked in vain is an event. */
+static void tell_pause(struct dispatch *d, const struct queue_decision *decision)
+{
+    char about[QUEUE_WHY_MAX + 200];
+    char text[QUEUE_WHY_MAX + 700];
+    const char *what = decision->text;
+    log_pause(decision, "mail_paused");
+    snprintf(text, sizeof(text), "for %lld s: %s", (long long)(decision->rest_ms + 999) / 1000,
+             what);
+    snprintf(about, sizeof(about), "%s, %.*s", decision->destination,
+             (int)span_search(span_of(what), SPAN(", by ")), what);
+    if (decision->count > 1 || !incidents_add(d->incidents, ALERT_PAUSE, about, text))
+        incidents_add_event(d->incidents, "mail_paused", decision->destination, text);
+}
+
+static void tell_pause_over(struct dispatch *d, const struct queue_decision *decision)
+{
+    log_pause(decision, "mail_resumed");
+    incidents_add_event(d->incidents, "mail_resumed", decision->destination, decision->text);
+}
+
+static void tell_alarm(struct dispatch *d, const struct queue_decision *decision)
+{
+    char text[QUEUE_WHY_MAX + 700];
+    log_pause(decision, "reply_alarm");
+    snprintf(text, sizeof(text), "nothing waits for it: %s", decision->text);
+    incidents_add(d->incidents, ALERT_PAUSE, decision->destination, text);
+}
+
+/* What is about no rest of the destination itself. */
+static bool tell_by_reason(struct dispatch *d, const struct queue_decision *decision)
+{
+    static const struct {
+        enum queue_reason reason;
+        void (*tell)(struct dispatch *d, const struct queue_decision *decision);
+    } rows[] = {{QUEUE_SHARE_USED, log_held_up},         {QUEUE_HANGS, tell_hangs},
+                {QUEUE_LIMIT_LASTS, tell_limit_lasts},   {QUEUE_PAUSE_BEGINS, tell_pause},
+                {QUEUE_PAUSE_ENDS, tell_pause_over},     {QUEUE_ALARM, tell_alarm}};
+    for (size_t i = 0; i < COUNT_OF(rows); i++)
+        if (rows[i].reason == decision->reason) {
+            rows[i].tell(d, decision);
+            return true;
+        }
+    return false;
+}
+
 void dispatch_tell(struct dispatch *d, const struct queue_decision *decision, int64_t now_ms)
 {
     struct queue_destination_view view;
-    if (decision->reason == QUEUE_SHARE_USED) {
-        log_held_up(decision);
+    if (tell_by_reason(d, decision))
         return;
-    }
-    if (decision->reason == QUEUE_HANGS) {
-        tell_hangs(d, decision);
-        return;
-    }
-    if (decision->reason == QUEUE_LIMIT_LASTS) {
-        tell_limit_lasts(d, decision);
-        return;
-    }
     const char *why = decision->text ? decision->text : "";
     if (!queue_find_destination(d->queue, decision->destination, &view, now_ms) ||
         (decision->rest_ms <= 0 && view.rest_ms > 0))

@@ -26,6 +26,7 @@ struct dispatch {
     bool paused, running;
     bool commanded;    /* rests begin and end by a command, which writes its own event */
     int64_t speeds_ms; /* how fast destinations take mail is not kept anew before then */
+    int64_t pauses_ms; /* the same of pauses */
     int64_t wake_ms;   /* what the timer is set to, or has been told to be */
 
     struct inbox inbox; /* of the main loop */
@@ -88,6 +89,12 @@ void dispatch_keep_speeds(struct dispatch *d, int64_t now_ms);
 /* What it has kept, before anything is handed out. */
 struct database;
 MUST_CHECK bool dispatch_restore_speeds(struct dispatch *d, struct database *db, int64_t now_ms,
+                                        struct err *err);
+
+/* ---- dispatch_pauses.c, with the lock held: the same of pauses, seconds later ---- */
+
+void dispatch_keep_pauses(struct dispatch *d, int64_t now_ms);
+MUST_CHECK bool dispatch_restore_pauses(struct dispatch *d, struct database *db, int64_t now_ms,
                                         struct err *err);
 
 /* See struct destinations_calls. */

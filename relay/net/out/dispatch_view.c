@@ -306,7 +306,8 @@ static void rest_again(void *context, const struct database_rest *rest)
 static bool restore_speeds(struct dispatch *d, struct database *db, struct err *err)
 {
     int64_t now_ms = dispatch_begin(d);
-    bool ok = dispatch_restore_speeds(d, db, now_ms, err);
+    bool ok = dispatch_restore_speeds(d, db, now_ms, err) &&
+              dispatch_restore_pauses(d, db, now_ms, err);
     dispatch_end(d, now_ms);
     return ok;
 }

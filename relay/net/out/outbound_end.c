@@ -34,6 +34,9 @@ void outbound_has_spoken(struct outbound *c, const struct attempt *p)
     c->spoken = true;
     const struct verdict *reply = NULL;
     c->said = attempt_spoken(p, &reply);
+    if (!c->refusal_told)
+        attempt_tells_refusals(p);
+    c->refusal_told = false;
     if (reply)
         dispatch_names_reply(c->home->shared->dispatch, c->number, reply);
 }
@@ -99,12 +102,16 @@ bool outbound_turned_away(struct outbound *c, const struct verdict *v, bool firs
                               : first  ? QUEUE_REFUSES_FIRST
                                        : QUEUE_REFUSES_LATER;
     print_why(c, v, why);
+    if (for_now && !c->refusal_told)
+        attempt_refused_at_mail(p, v);
+    c->refusal_told = for_now;
     if (!dispatch_turned_away(c->home->shared->dispatch, c->number, p->mail->envelope.sender, what,
                               why))
         return false;
     transaction_end(&c->transaction);
     c->attempt = NULL;
     c->trouble = (struct verdict){0};
+    c->refusal_told = false;
     attempt_drop(p);
     return true;
 }
@@ -116,6 +123,8 @@ void outbound_fail(struct outbound *c, enum queue_failure how, const struct verd
     if (c->stalled)
         outbound_leave_host(c);
     print_why(c, v, why);
+    if (how == QUEUE_FAIL_REFUSED && c->opened && !c->refusal_told && !attempt_has_answer(p))
+        attempt_refused_at_mail(p, v); /* 421 */
     bool untried = dispatch_failed(
         c->home->shared->dispatch, c->number,
         attempt_has_answer(p) && how != QUEUE_FAIL_BROKE ? QUEUE_FAIL_LOST : how, why);

@@ -24,6 +24,7 @@ struct outbound {
     size_t unacknowledged;  /* of the message, at that time, if all of it had been said */
     bool taken;             /* all of the message has come to the server, for good */
     bool mail_taken;        /* the server has taken its MAIL, and the queue knows that */
+    bool refusal_told;      /* the queue knows what else waits, as its MAIL was refused */
     bool begin_again;       /* this connection ends, its attempt goes on with another */
     bool go_on;             /* the same, with the next host */
     bool lost_early;        /* one has ended before anything of the attempt's message was said */

@@ -11,7 +11,6 @@
 
 #include "list_unsubscribe.h"
 #include "log.h"
-#include "queue_view.h"
 #include "reply.h"
 #include "retry.h"
 #include "return_path.h"
@@ -24,7 +23,7 @@
 #include <string.h>
 #include <utlist.h>
 
-enum { UNRECORDED_MAX = 20, JUDGED_FOR_SPEED = 4 };
+enum { UNRECORDED_MAX = 20 };
 enum { DOMAIN_DAYS = 30 }; /* a domain that does not exist may be back */
 
 /* Who has asked for it is told of a delay (RFC 3461 section 4.1); who has not said what he wants,
@@ -76,68 +75,6 @@ static void note_remote(const struct attempt *p, size_t i, struct store_outcome 
     }
 }
 
-/* As co.uk and or.at: many have their names below it. */
-static bool is_for_many(const char *parent)
-{
-    const char *dot = strchr(parent, '.');
-    return dot - parent <= 3 && strlen(dot + 1) == 2;
-}
-
-/* The provider whose host it is, else the host's domain: mx1.club.example is of club.example. */
-static bool find_site(const struct attempt *p, size_t i, char site_r[64])
-{
-    const char *remote = attempt_host_of(p, i)->remote;
-    char host[sizeof(p->host.remote)];
-    snprintf(host, sizeof(host), "%.*s", (int)span_find(span_of(remote), '['), remote);
-    if (queue_provider_of(host, site_r, 64))
-        return true;
-    const char *parent = strchr(host, '.');
-    bool named = parent && strchr(parent + 1, '.') && !is_for_many(parent + 1);
-    span_put(span_of(named ? parent + 1 : host), site_r, 64);
-    return false;
-}
-
-/* What its host meant. False: no server has said anything. */
-static bool judge(const struct attempt *p, size_t i, struct reply_judgement *judgement_r)
-{
-    char site[64];
-    struct reply_input in = {.answer = &p->answers[i], .stage = p->at[i]};
-    if (!in.answer->heard || in.answer->code < 400 || p->mail->rows[i].over)
-        return false;
-    if (find_site(p, i, site))
-        in.provider = span_of(site);
-    *judgement_r = reply_judge(&in);
-    return true;
-}
-
-/* Too much from here: not about one sender, one mailbox or one message. What is said to MAIL is
- * judged by the queue itself. */
-static bool is_too_fast(const struct attempt *p, size_t i)
-{
-    struct reply_judgement judgement;
-    return p->at[i] > REPLY_AT_MAIL && judge(p, i, &judgement) &&
-           judgement.category == REPLY_RATE_LIMITED && judgement.about == REPLY_SOURCE;
-}
-
-enum queue_spoken attempt_spoken(const struct attempt *p, const struct verdict **reply_r)
-{
-    enum queue_spoken spoken = QUEUE_SPOKEN;
-    *reply_r = NULL;
-    unsigned judged = 0;
-    for (size_t i = 0; i < p->mail->envelope.count && judged < JUDGED_FOR_SPEED; i++) {
-        const struct verdict *answer = &p->answers[i];
-        if (!answer->heard || p->recorded[i] || p->mail->rows[i].over)
-            continue;
-        if (answer->code < 400)
-            spoken = QUEUE_TAKEN;
-        else if (judged++, is_too_fast(p, i)) {
-            *reply_r = answer;
-            return QUEUE_TOO_FAST;
-        }
-    }
-    return spoken;
-}
-
 static unsigned days_before_suppression(const struct attempt *p, size_t i,
                                         const struct reply_judgement *judgement)
 {
@@ -187,10 +124,11 @@ static void decide(struct attempt *p, struct store_settle *settle, size_t i)
                              .expires_ms = p->mail->expires_ms};
     in.random = retry_random(p->mail->id, p->work->attempt->domain, row->tries);
     struct reply_judgement judgement;
-    bool judged = judge(p, i, &judgement);
+    struct reply_action action = {.what = REPLY_DO_NOTHING};
+    bool judged = attempt_judge(p, i, &judgement, &action);
     if (judged && judgement.retry)
         in.answer.what = VERDICT_DEFER;
-    in.greylisted = judged && judgement.category == REPLY_GREYLISTED;
+    in.greylisted = action.what == REPLY_DO_RETRY_SOON;
     struct retry_decision d = retry_decide(&in);
     bool held = p->damaged && d.what == RETRY_LATER; /* there is nothing to try with (C4) */
     struct store_outcome *o = store_settle_add(settle);
@@ -210,7 +148,7 @@ static void decide(struct attempt *p, struct store_settle *settle, size_t i)
     if (judged)
         note_judgement(p, i, &judgement, o);
     if (p->answers[i].heard && !row->over && p->mail->protocol[0])
-        (void)!find_site(p, i, o->site);
+        (void)!attempt_site(p, i, o->site);
     o->returnable = d.what == RETRY_DONE && return_path_has(p->settings, p->mail, i);
     note_remote(p, i, o);
 }
@@ -416,7 +354,8 @@ bool attempt_asks_no_more(const struct attempt *p)
     size_t unrecorded = p->recording;
     for (size_t i = 0; p->recording > 0 && i < p->mail->envelope.count; i++)
         unrecorded += is_to_be_recorded(p, i);
-    return unrecorded >= UNRECORDED_MAX || attempt_spoken(p, &reply) == QUEUE_TOO_FAST;
+    return unrecorded >= UNRECORDED_MAX || attempt_spoken(p, &reply) == QUEUE_TOO_FAST ||
+           attempt_is_refused_for_others(p);
 }
 
 /* ---- all of it ---- */

@@ -22,6 +22,10 @@ SET created = created + ?1, expires = expires + ?1;
 UPDATE speed
 SET since = since + ?1, refused = refused + ?1;
 
+-- :name MOVE_PAUSES
+UPDATE pause
+SET since = since + ?1, until = until + ?1;
+
 -- :name MOVE_RESTS
 UPDATE rest
 SET until = until + ?1;

@@ -1,0 +1,2 @@
+-- 0022.sql - Nothing.
+SELECT 0;
