@@ -26,6 +26,10 @@ MUST_CHECK bool key_generate(enum key_algorithm algorithm, unsigned rsa_bits, st
 MUST_CHECK bool key_read(struct span pem, struct key **key_r, struct err *err);
 void key_free(struct key *key);
 
+/* Does it look like such a key, without a passphrase? Its form is looked at (RFC 7468, and the
+ * length of its outermost ASN.1 object), and no number in it: a fiftieth of key_read()'s time. */
+bool key_looks_right(struct span pem);
+
 /* Of which kind it is. */
 enum key_algorithm key_algorithm(const struct key *key);
 

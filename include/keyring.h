@@ -44,12 +44,12 @@ void keyring_refresh(struct keyring *k, const char *domain);
 void keyring_tell_missing(struct keyring *k);
 
 /* Each active key in the database; `why`: mail cannot be signed with it, as its file (which is
- * named) is not there, cannot be read or holds no key; NULL: it can. Reads all of them: never on a
- * loop. */
+ * named) is not there, cannot be read or holds no key; NULL: it can. Of a file only the form is
+ * looked at (key_looks_right()). Reads all of them: never on a loop. */
 typedef void keyring_on_key(void *context, const struct database_key *key, const char *why);
-MUST_CHECK bool keyring_check(const char *state_dir, struct database *db, keyring_on_key *on_key,
-                              void *context, struct err *err);
-/* The same of a store as it lies there; of one that cannot be read nothing is said. */
+MUST_CHECK bool keyring_look(const char *state_dir, struct database *db, keyring_on_key *on_key,
+                             void *context, struct err *err);
+/* The same of a store as it lies there, and each key is decoded; of one that cannot be read nothing is said. */
 MUST_CHECK bool keyring_check_store(const char *state_dir, keyring_on_key *on_key, void *context,
                                     struct err *err);
 

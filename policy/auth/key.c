@@ -101,6 +101,34 @@ static int on_passphrase(char *text, int size, int writing, void *asked)
     return -1;
 }
 
+/* One object, as long as it says. */
+static bool is_one_object(const unsigned char *der, long size)
+{
+    const unsigned char *at = der;
+    long len = 0;
+    int tag = 0, class = 0;
+    int form = ASN1_get_object(&at, &len, &tag, &class, size);
+    return form == V_ASN1_CONSTRUCTED && tag == V_ASN1_SEQUENCE && at + len == der + size;
+}
+
+bool key_looks_right(struct span pem)
+{
+    char *name = NULL, *header = NULL;
+    unsigned char *der = NULL;
+    long size = 0;
+    BIO *bio = BIO_new_mem_buf(pem.ptr, (int)pem.len);
+    bool right = bio && PEM_read_bio(bio, &name, &header, &der, &size) == 1 &&
+                 span_ends_nocase(span_of(name), SPAN("PRIVATE KEY")) &&
+                 !span_equal(span_of(name), SPAN("ENCRYPTED PRIVATE KEY")) && !*header &&
+                 is_one_object(der, size);
+    BIO_free(bio);
+    OPENSSL_free(name);
+    OPENSSL_free(header);
+    OPENSSL_clear_free(der, size > 0 ? (size_t)size : 0);
+    ERR_clear_error();
+    return right;
+}
+
 bool key_read(struct span pem, struct key **key_r, struct err *err)
 {
     bool asked = false;

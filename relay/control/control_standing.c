@@ -32,7 +32,7 @@ static void add_keys(struct database *db, const struct control *c)
 {
     struct err failed = {0};
     json_t *list = json_array();
-    if (!keyring_check(store_state_dir(c->relay->store), db, add_key, list, &failed))
+    if (!keyring_look(store_state_dir(c->relay->store), db, add_key, list, &failed))
         PUT(c->answer, FIELD("keys_unknown", (const char *)failed.text));
     if (json_array_size(list) > 0)
         PUT(c->answer, FIELD("unsigned", json_incref(list)));

@@ -227,6 +227,17 @@ static bool read_key(const char *path, struct key **key_r, struct err *err)
     return ok;
 }
 
+static bool look_at_key(const char *path, struct err *err)
+{
+    char pem[SECRET_MAX];
+    struct span text = SPAN_NONE;
+    if (!read_secret(path, "", pem, &text, err))
+        return false;
+    bool ok = key_looks_right(text);
+    secret_clear(pem, sizeof(pem));
+    return ok || err_set(err, ERR_SYSTEM, "key file %s holds no private key in PEM", path);
+}
+
 static void tell_missing(void *context, const struct database_key *key)
 {
     const struct keyring *k = context;
@@ -246,6 +257,7 @@ void keyring_tell_missing(struct keyring *k)
 
 struct check {
     const char *state_dir;
+    bool decodes;
     keyring_on_key *on_key;
     void *context;
 };
@@ -259,16 +271,22 @@ static void check_key(void *context, const struct database_key *key)
     if (key->life.state != KEY_ACTIVE)
         return;
     keyring_path(check->state_dir, key->domain, key->life.selector, path);
-    bool ok = read_key(path, &read, &err);
+    bool ok = check->decodes ? read_key(path, &read, &err) : look_at_key(path, &err);
     check->on_key(check->context, key, ok ? NULL : err.text);
     key_free(read);
 }
 
-bool keyring_check(const char *state_dir, struct database *db, keyring_on_key *on_key,
-                   void *context, struct err *err)
+static bool check_keys(const char *state_dir, struct database *db, bool decodes,
+                       keyring_on_key *on_key, void *context, struct err *err)
 {
-    struct check check = {state_dir, on_key, context};
+    struct check check = {state_dir, decodes, on_key, context};
     return database_keys(db, NULL, check_key, &check, err);
+}
+
+bool keyring_look(const char *state_dir, struct database *db, keyring_on_key *on_key,
+                  void *context, struct err *err)
+{
+    return check_keys(state_dir, db, false, on_key, context, err);
 }
 
 bool keyring_check_store(const char *state_dir, keyring_on_key *on_key, void *context,
@@ -279,7 +297,7 @@ bool keyring_check_store(const char *state_dir, keyring_on_key *on_key, void *co
         err->kind = ERR_NONE;
         return true;
     }
-    bool ok = keyring_check(state_dir, db, on_key, context, err);
+    bool ok = check_keys(state_dir, db, true, on_key, context, err);
     database_close(db);
     return ok;
 }

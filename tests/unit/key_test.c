@@ -86,7 +86,27 @@ static void what_is_no_key_is_refused(void **state)
         struct key *key = NULL;
         struct err err = {0};
         EXPECT(!key_read(span_of(none[i]), &key, &err) && !key && err.text[0], none[i]);
+        EXPECT(!key_looks_right(span_of(none[i])), none[i]);
     }
+}
+
+/* Cut anywhere, or locked, it does not look right; whole it does. */
+static void a_key_is_known_by_its_form(void **state)
+{
+    static const enum key_algorithm kinds[] = {KEY_RSA, KEY_ED25519};
+    struct buf pem;
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(kinds); i++) {
+        generate(kinds[i], &pem);
+        struct span text = span_trim(buf_span(&pem));
+        EXPECT(key_looks_right(text) && key_looks_right(buf_span(&pem)), key_algorithm_name(kinds[i]));
+        for (size_t len = 0; len < text.len; len++)
+            EXPECT(!key_looks_right(span_first(text, len)), key_algorithm_name(kinds[i]));
+        buf_fini(&pem);
+    }
+    write_pem(EVP_PKEY_Q_keygen(NULL, NULL, "ED25519"), "secret", &pem);
+    assert_false(key_looks_right(buf_span(&pem)));
+    buf_fini(&pem);
 }
 
 /* ---- a key with a passphrase, where there is a terminal ---- */
@@ -224,7 +244,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_go_both_ways),
         cmocka_unit_test(only_keys_that_can_sign_are_taken),
-        cmocka_unit_test(what_is_no_key_is_refused),
+        cmocka_unit_test(what_is_no_key_is_refused), cmocka_unit_test(a_key_is_known_by_its_form),
         cmocka_unit_test(a_locked_key_is_refused_and_nobody_is_asked),
         cmocka_unit_test(dns_is_told_the_public_half),
         cmocka_unit_test(a_certificate_is_made_for_every_hostname),
