@@ -130,7 +130,7 @@ def test_a_key_of_a_version_before_is_still_kept(relay):
     message = database.execute("SELECT message FROM sent WHERE message <> 0 AND content IS NOT NULL").fetchone()[0]
     with database:
         database.execute("INSERT INTO once(key, message, at, content) VALUES(?, ?, ?, zeroblob(16))", (key, message, int(time.time() * 1000)))
-    database.executescript("DROP TABLE return_path; DROP TABLE speed; DROP TABLE rest; DROP TABLE sent; DROP TABLE event_of; DROP TABLE indexed; ALTER TABLE event DROP COLUMN first_time;"
+    database.executescript("DROP TABLE return_path; DROP TABLE speed; DROP TABLE pause; DROP TABLE rest; DROP TABLE sent; DROP TABLE event_of; DROP TABLE indexed; ALTER TABLE event DROP COLUMN first_time;"
                            "DROP TABLE sts_policy; "
                            "DROP TABLE tlsrpt; DROP TABLE tlsrpt_policy; DROP TABLE tlsrpt_report; DROP TABLE tlsrpt_share; DROP TABLE tlsrpt_place;"
                            "ALTER TABLE event DROP COLUMN tls_policy; ALTER TABLE event DROP COLUMN tls_result;"

@@ -281,7 +281,7 @@ static void a_stop_of_all_mail(void **state)
 static const char older[] =
     "ALTER TABLE suppression DROP COLUMN every_spelling; ALTER TABLE suppression DROP COLUMN answers;"
     "ALTER TABLE suppression DROP COLUMN answered; ALTER TABLE once DROP COLUMN content;"
-    "DROP TABLE return_path; DROP TABLE speed; DROP TABLE report; DROP TABLE rest; ALTER TABLE recipient DROP COLUMN report;"
+    "DROP TABLE return_path; DROP TABLE speed; DROP TABLE pause; DROP TABLE report; DROP TABLE rest; ALTER TABLE recipient DROP COLUMN report;"
     "DROP TABLE sent; DROP TABLE event_of; DROP TABLE indexed;"
     "DROP TABLE sts_policy; "
     "DROP TABLE tlsrpt; DROP TABLE tlsrpt_policy; DROP TABLE tlsrpt_report; DROP TABLE tlsrpt_share; DROP TABLE tlsrpt_place;"
