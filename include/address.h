@@ -65,10 +65,11 @@ MUST_CHECK bool address_list_field(struct span value, const char **why_r);
  */
 MUST_CHECK bool address_canonical(const struct address *address, struct buf *out);
 /* The one form of exactly this mailbox: domain in normal form, local part without needless quotes,
- * NFKC and case folded. Nothing is left out that a receiver could tell apart, except case: a server
- * may (RFC 5321 section 2.4), but Postfix, Exim, Exchange, Dovecot and the large providers all fold
- * it, and who unsubscribes as Bob@ means bob@ as well. False when it has no such form: then it
- * stands for itself. */
+ * ASCII in lower case. Nothing is left out that a receiver could tell apart, except that case: a
+ * server may (RFC 5321 section 2.4), but Postfix, Exim, Exchange, Dovecot and the large providers
+ * all fold it, and who unsubscribes as Bob@ means bob@ as well. Other letters stay as their octets
+ * are: what is said of one that looks the same, and that anybody may name, is not said of this one.
+ * False when it has no such form: then it stands for itself. */
 bool address_same_form(const char *text, char form_r[ADDRESS_CANONICAL_MAX + 1]);
 /* As address_canonical(), of a text. False when it has no such form: then it counts as it is. */
 bool address_counted_as(const char *text, char form_r[ADDRESS_CANONICAL_MAX + 1]);

@@ -5,7 +5,9 @@
  *   local part: unnecessary quotes removed, NFKC and case folding (RFC 6530 section 10.1), then
  *   without what the provider ignores: "+tag" everywhere, more for some (providers.c)
  *
- * It is used for counting and comparing, never for delivery.
+ * It is used for counting and comparing, never for delivery. What is said of one mailbox must not
+ * hold for another: that form is the octets as they are, but for the case of ASCII and quotes. A
+ * receiver may tell apart all else, as Postfix does with two normal forms of one text.
  */
 #include "address.h"
 #include "providers.h"
@@ -77,21 +79,24 @@ static void print_local(const char *local, size_t len, struct buf *out)
     buf_add_char(out, '"');
 }
 
+/* The local part is what its quotes say. */
 static bool take_apart(const struct address *address, char domain_r[ADDRESS_DOMAIN_MAX + 1],
-                       char local_r[ADDRESS_CANONICAL_LOCAL_MAX], size_t *len_r)
+                       char local_r[ADDRESS_LOCAL_MAX], size_t *len_r)
 {
-    char said[ADDRESS_LOCAL_MAX];
-    return address_domain_ascii(address->domain, domain_r) && address->local.len > 0 &&
-           address->local.len <= sizeof(said) &&
-           normal_text((struct span){said, unquote(address->local, said)}, local_r, len_r);
+    bool ok = address_domain_ascii(address->domain, domain_r) && address->local.len > 0 &&
+              address->local.len <= ADDRESS_LOCAL_MAX;
+    *len_r = ok ? unquote(address->local, local_r) : 0;
+    return ok;
 }
 
 bool address_canonical(const struct address *address, struct buf *out)
 {
     char domain[ADDRESS_DOMAIN_MAX + 1];
+    char said[ADDRESS_LOCAL_MAX];
     char local[ADDRESS_CANONICAL_LOCAL_MAX] = "";
     size_t len = 0;
-    if (!take_apart(address, domain, local, &len))
+    if (!take_apart(address, domain, said, &len) ||
+        !normal_text((struct span){said, len}, local, &len))
         return false;
     const char *base = domain;
     const struct provider *p = providers_find(domain, &base);
@@ -111,10 +116,13 @@ bool address_canonical(const struct address *address, struct buf *out)
 static bool same(const struct address *address, struct buf *out)
 {
     char domain[ADDRESS_DOMAIN_MAX + 1];
-    char local[ADDRESS_CANONICAL_LOCAL_MAX] = "";
+    char local[ADDRESS_LOCAL_MAX];
     size_t len = 0;
     if (!take_apart(address, domain, local, &len))
         return false;
+    for (size_t i = 0; i < len; i++)
+        if (local[i] >= 'A' && local[i] <= 'Z')
+            local[i] = (char)(local[i] - 'A' + 'a');
     print_local(local, len, out);
     BUF_ADD(out, SPAN("@"), span_of(domain));
     return !out->overflow;

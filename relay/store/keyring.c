@@ -283,8 +283,8 @@ static bool check_keys(const char *state_dir, struct database *db, bool decodes,
     return database_keys(db, NULL, check_key, &check, err);
 }
 
-bool keyring_look(const char *state_dir, struct database *db, keyring_on_key *on_key,
-                  void *context, struct err *err)
+bool keyring_look(const char *state_dir, struct database *db, keyring_on_key *on_key, void *context,
+                  struct err *err)
 {
     return check_keys(state_dir, db, false, on_key, context, err);
 }

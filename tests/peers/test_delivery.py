@@ -332,6 +332,29 @@ def send_to_utf8_recipient(relay, subject, *others):
         return text.decode().split()[-1]
 
 
+@pytest.mark.parametrize("victim, other", [("vic", "\uff56ic"), ("kim", "\u212aim"), ("j\u00f6rg", "jo\u0308rg")])
+def test_nobody_is_suppressed_by_who_looks_like_him(relay, dns, script, victim, other):
+    """The kind: what is said of one mailbox holds for another. Anybody can sign up under such a name; its server truthfully says
+    that there is none, as Debian's Postfix does."""
+    server = script(lambda line: "550 5.1.1 No such user" if line == f"RCPT TO:<{other}@dest.test>" else None, offers=["8BITMIME", "SMTPUTF8"])
+
+    def send(to):
+        with relay.client() as client:
+            client.ehlo()
+            client.putcmd("mail", "FROM:<hello@club.test> SMTPUTF8")
+            client.getreply()
+            client.sock.sendall(f"RCPT TO:<{to}@dest.test>\r\n".encode())
+            client.getreply()
+            code, text = client.data(b"From: <hello@club.test>\r\nSubject: x\r\n\r\nx\r\n")
+            assert code == 250, text
+            return text.decode().split()[-1]
+
+    relay.wait_kind(send(other), "bounced")
+    assert [row["address"] for row in relay.json("suppress", "list")] == [f"{other}@dest.test"]
+    relay.wait_kind(send(victim), "delivered")
+    assert server.messages
+
+
 SIGNED_8BIT = ("From: <hello@club.test>\r\nSubject: x\r\nMIME-Version: 1.0\r\nContent-Type: multipart/signed; boundary=s; protocol=x\r\n\r\n"
                "--s\r\nContent-Type: text/plain; charset=utf-8\r\n\r\nGrüße\r\n--s\r\nContent-Type: application/x\r\n\r\nx\r\n--s--\r\n").encode()
 UTF8_REPLY_TO = "From: <hello@club.test>\r\nReply-To: <ü@club.test>\r\nSubject: x\r\n\r\nx\r\n".encode()

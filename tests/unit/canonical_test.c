@@ -152,9 +152,41 @@ static void every_provider(void **state)
     print_message("%zu domains of providers\n", count);
 }
 
+/* What is said of a mailbox must not hold for another one that somebody else can name: each row's two are one mailbox, or
+ * they are not. They count as one all the same. */
+static void what_is_the_same_mailbox(void **state)
+{
+    static const struct {
+        const char *one, *other;
+        bool same;
+    } rows[] = {
+        {"bob@dest.test", "BOB@DEST.test", true},
+        {"bob@dest.test", "\"bob\"@dest.test", true},
+        {"\"b\\ob\"@dest.test", "bob@dest.test", true},
+        {"j\xc3\xb6rg@dest.test", "J\xc3\xb6RG@dest.test", true},
+        {"bob@b\xc3\xbc" "cher.test", "bob@xn--bcher-kva.test", true},
+        {"vic@dest.test", "\xef\xbd\x96ic@dest.test", false},           /* full width */
+        {"kim@dest.test", "\xe2\x84\xaaim@dest.test", false},           /* the Kelvin sign */
+        {"fiona@dest.test", "\xef\xac\x81ona@dest.test", false},        /* a ligature */
+        {"weiss@dest.test", "wei\xc3\x9f@dest.test", false},
+        {"bob2@dest.test", "bob\xc2\xb2@dest.test", false},
+        {"sam@dest.test", "\xc5\xbf" "am@dest.test", false},             /* the long s */
+        {"j\xc3\xb6rg@dest.test", "jo\xcc\x88rg@dest.test", false},     /* two normal forms of one text */
+        {"j\xc3\xb6rg@dest.test", "j\xc3\x96rg@dest.test", false},
+    };
+    char one[ADDRESS_CANONICAL_MAX + 1], other[ADDRESS_CANONICAL_MAX + 1];
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        EXPECT(address_same_form(rows[i].one, one) && address_same_form(rows[i].other, other), rows[i].other);
+        EXPECT((strcmp(one, other) == 0) == rows[i].same, rows[i].other);
+        EXPECT(address_counted_as(rows[i].one, one) && address_counted_as(rows[i].other, other), rows[i].other);
+        EXPECT(strcmp(one, other) == 0, rows[i].other);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(the_vectors), cmocka_unit_test(the_longest),
-                                       cmocka_unit_test(every_provider)};
+                                       cmocka_unit_test(every_provider), cmocka_unit_test(what_is_the_same_mailbox)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
