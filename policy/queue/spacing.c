@@ -14,8 +14,8 @@
 #include <math.h>
 
 enum { MINUTE_MS = 60 * 1000, SEEN_MS = 10 * 1000 };
-enum { STEP_LEAST = 2, STEP_MOST = 8, STEP_PART = 10, STEP_MS = 2000 }; /* a level is taken */
-enum { HOLD_MS = 30 * 1000, HOLD_MAX_MS = 2 * 60 * 1000, FORGET_MS = 60 * 60 * 1000 };
+enum { STEP_LEAST = 2, STEP_MOST = 5, STEP_PART = 10, STEP_MS = 2000 }; /* a level is taken */
+enum { HOLD_MS = 30 * 1000, HOLD_MAX_MS = 60 * 1000, FORGET_MS = 60 * 60 * 1000 };
 enum { CLOSED_CUTS = 3, FALL_CUTS = 6 }; /* at the floor; anywhere */
 enum { FLOOR = 1, FIRST_LEAST = 60 };    /* messages a minute */
 static const double below_good = 0.95;
@@ -119,7 +119,8 @@ static void grow(struct spacing *s, int64_t now_ms)
     }
 }
 
-/* Of a slow one few messages say as much as many of a fast one. */
+/* Of a slow one few messages say as much as many of a fast one: and it is slow only until its limit
+ * has gone up, when each step takes as long as its messages. */
 static unsigned step_messages(const struct spacing *s)
 {
     double few = STEP_LEAST + s->level / STEP_PART;
@@ -169,7 +170,8 @@ static void begin(struct spacing *s, int64_t now_ms)
     s->level = rate > FIRST_LEAST ? rate : FIRST_LEAST;
 }
 
-/* It is tried again later each time that it is refused about where it was before. */
+/* It is tried again later each time that it is refused about where it was before. Not much later: a
+ * limit may be twenty times as high by then, and that is all that shows it. */
 static void hold(struct spacing *s, double bad, double last, int64_t now_ms)
 {
     bool same = last > 0 && bad > last * same_bad && bad < last / same_bad;

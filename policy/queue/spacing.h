@@ -4,7 +4,7 @@
  * Nothing is known until a server says "too fast": mail then goes at a level, one message after the
  * other with the same time between them (GCRA: one number says when the next may go). The level is
  * looked for between one that was taken and one that was refused, and what is above is tried again
- * after half a minute, then one, up to two. A server that takes nothing at all is asked once a
+ * after half a minute, then one. A server that takes nothing at all is asked once a
  * minute; when it takes one, the level it had before is soon there again. An hour without a refusal
  * forgets all. Plain values; times in ms of one steady clock.
  */

@@ -115,9 +115,59 @@ static void a_level_is_known_again_after_a_restart(void **state)
     }
 }
 
+/* A server that takes so many a minute, each answered at once. How many it took. */
+static unsigned meets(struct spacing *s, double a_minute, int64_t *now_ms, int64_t for_ms)
+{
+    double room = 5;
+    unsigned taken = 0;
+    int64_t end_ms = *now_ms + for_ms;
+    while (*now_ms < end_ms) {
+        int64_t next_ms = spacing_next_ms(s, *now_ms);
+        next_ms = next_ms > *now_ms ? next_ms : *now_ms + 20;
+        room += a_minute * (double)(next_ms - *now_ms) / MINUTE_MS;
+        room = room < 5 ? room : 5;
+        *now_ms = next_ms;
+        spacing_goes(s, *now_ms);
+        if (room < 1) {
+            (void)spacing_refused(s, *now_ms, *now_ms);
+            continue;
+        }
+        spacing_taken(s, *now_ms, *now_ms);
+        spacing_check(s);
+        taken++;
+        room--;
+    }
+    return taken;
+}
+
+/* However long the old limit was met. The kind of fault is a wait that grows with each refusal, and a step that takes as long as its
+ * messages: a server that has come to take twenty times as much is sent little for minutes. */
+static void a_limit_that_goes_up_is_found_again(void **state)
+{
+    static const struct {
+        const char *label;
+        double before, after, part; /* part: of what it takes in four minutes */
+    } changes[] = {
+        {"twenty times", 60, 1200, 0.5},
+        {"four times, of a fast one", 300, 1200, 0.7},
+        {"twice", 60, 120, 0.8},
+        {"down", 600, 60, 0.95},
+    };
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(changes); i++)
+        for (int64_t long_ms = 5 * MINUTE_MS; long_ms < 10 * MINUTE_MS; long_ms += 7000) {
+            struct spacing s = {0};
+            int64_t now_ms = BEGIN_MS;
+            (void)meets(&s, changes[i].before, &now_ms, long_ms);
+            unsigned taken = meets(&s, changes[i].after, &now_ms, 4 * MINUTE_MS);
+            EXPECT(taken >= changes[i].part * changes[i].after * 4, changes[i].label);
+        }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_limit_that_goes_up_is_found_again),
         cmocka_unit_test(a_level_is_known_again_after_a_restart),
         cmocka_unit_test(the_level_is_as_the_table_says),
         cmocka_unit_test(what_went_before_a_cut_says_nothing_of_it),
