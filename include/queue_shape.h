@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* queue_shape.h - What holds for a domain's mail just now, for one tenant, and by which rule: limits
- * of its destination, what rests, and what mail of each class waits for. Questions of operators:
+/* queue_shape.h - What holds for a domain's mail just now, for one tenant, by which rule: limits of
+ * its destination, what rests, and what mail of each class waits for. Questions of operators:
  * nothing changes, and none looks at more than one destination, but for queue_each_limited().
  */
 #ifndef QUEUE_SHAPE_H
@@ -38,7 +38,9 @@ enum queue_wait {
     QUEUE_WAITS(X)
 #undef X
 };
+/* "speed": a word of JSON that scripts may rely on. Static. */
 const char *queue_wait_word(enum queue_wait wait);
+/* What follows "waits for", for people. Static. */
 const char *queue_wait_text(enum queue_wait wait);
 
 /* Where the number of a destination's connections comes from. */

@@ -5,8 +5,8 @@
 
 #include "config.h"
 
-/* Of mail with this need of TLS. No two routes that demand different things have the same. `label_r`
- * holds TRUST_LABEL bytes. */
+/* Of mail with this need of TLS. No two routes that demand different things have the same.
+ * `label_r` holds TRUST_LABEL bytes. */
 void route_label(const struct config *config, const struct config_route *route, enum tls_need need,
                  char label_r[TRUST_LABEL]);
 

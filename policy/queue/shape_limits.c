@@ -64,7 +64,7 @@ void shape_count(const struct guess *g, struct queue_shape *shape)
     shape->address = d->window.limit == LIMIT_UNKNOWN ? 0 : d->window.limit;
     shape->in_use = d->in_use;
     shape->used = place_held(d, g->line.tenant);
-    shape->most = share_of(d, shape->used, g->now_ms);
+    shape->most = shape->address == 0 ? 0 : share_of(d, shape->used, g->now_ms);
     shape->closed = d->spacing.state == SPACING_CLOSED;
     if (d->provider) {
         shape->messages = d->provider->messages;

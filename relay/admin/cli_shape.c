@@ -39,9 +39,11 @@ static void flatten(json_t *rows)
         const json_t *ceiling = json_object_get(row, "tenant_ceiling");
         const json_t *of_one = rest ? rest : *json_row_get(speed, "tenant") ? speed : ceiling;
         bool of_all = json_row_int(row, "rests_s") > 0;
+        int64_t until = json_row_int(of_all ? row : rest, "next_try");
         PUT(row, FIELD("a_minute", json_row_int(speed, "messages_a_minute")),
-            FIELD("whose", of_all ? "" : json_row_get(of_one, "tenant")),
-            FIELD("until", json_row_int(of_all ? row : rest, "next_try")));
+            FIELD("whose", of_all ? "" : json_row_get(of_one, "tenant")));
+        if (until > 0)
+            PUT(row, FIELD("until", until));
         if (rest && !of_all)
             PUT(row, FIELD("told", json_row_get(rest, "why")));
     }
@@ -114,7 +116,6 @@ static const char *built_in(const char *rule)
     static const struct {
         const char *rule, *text;
     } rules[] = {
-        {"window", "what the server has shown that it bears"},
         {"address", "as many as here, for all destinations together that lead to one address"},
         {"share", "at most twice what it leaves free while others want some"},
         {"reserve", "a fifth where class security had mail within an hour, else a few"},
@@ -172,10 +173,12 @@ static void prospect(const struct cli *cli, const char *domain, const struct des
     queue_prospect(&answer, name, prospect_r);
 }
 
-/* Before what the relay says of its own. */
+/* Before what the relay says of its own: of one that is only paused it knows nothing but that. */
 static void add_prospect(const struct cli *cli, json_t *shape, const struct queue_prospect *p)
 {
     json_t *limits = json_object_get(shape, "limits");
+    if (strcmp(json_row_get(json_array_get(limits, 0), "limit"), "connections") == 0)
+        return;
     if (p->messages > 0)
         json_array_insert_new(limits, 0,
                               ROW(FIELD("limit", "messages_a_connection"),
@@ -215,13 +218,22 @@ static void look_at(struct cli *cli, const char *domain, const struct destinatio
         json_decref(*shape);
         *code_r = ask(cli, domain, buf_text(&name), shape);
     }
-    if (!json_row_is(*shape, "known"))
-        add_prospect(cli, *shape, &found);
+    add_prospect(cli, *shape, &found);
     for (size_t i = 0; i < look->mx.hosts.count; i++)
         json_array_append_new(hosts, json_row_text(look->mx.hosts.all[i].name));
     PUT(*shape, FIELD("leads_to", (const char *)buf_text(&name)), FIELD("hosts", hosts),
         FIELD("provider", found.provider[0] ? (const char *)found.provider : NULL));
     buf_fini(&name);
+}
+
+/* What the relay would find, too. */
+static void wait_for_hosts(json_t *shape)
+{
+    json_t *classes = json_object_get(shape, "classes");
+    for (size_t i = 0; i < json_array_size(classes); i++)
+        PUT(json_array_get(classes, i), FLAG("may_go", false),
+            FIELD("waits_for", queue_wait_word(QUEUE_WAIT_HOSTS)),
+            FIELD("text", queue_wait_text(QUEUE_WAIT_HOSTS)));
 }
 
 /* CLI_NO: no host would take it. */
@@ -237,8 +249,11 @@ static int look_up(struct cli *cli, const char *domain, json_t **shape)
     if (look.mx.result == MX_FOUND)
         look_at(cli, domain, &look, shape, &code);
     else
+        wait_for_hosts(*shape);
+    if (code == CLI_OK && look.mx.result != MX_FOUND)
         code = CLI_NO;
-    PUT(*shape, FLAG("looked_up", true), FIELD("mx", destination_check_result(&look)),
+    bool knows_now = strcmp(json_row_get(*shape, "state"), "leads") == 0; /* it has looked, too */
+    PUT(*shape, FLAG("looked_up", !knows_now), FIELD("mx", destination_check_result(&look)),
         FIELD("mx_why", (const char *)look.mx.why));
     destination_look_fini(&look);
     return code;

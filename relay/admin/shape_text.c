@@ -28,7 +28,9 @@ static void print_place(const json_t *shape)
         print_text("no host: ", json_row_get(shape, "mx"));
     if (*json_row_get(shape, "mx_why"))
         print_text(": ", json_row_get(shape, "mx_why"));
-    if (!json_row_is(shape, "running"))
+    if (!*json_row_get(shape, "leads_to"))
+        fputs("; its mail waits, or is returned", stdout);
+    else if (!json_row_is(shape, "running"))
         fputs("; no relay is running: what holds just now is not known", stdout);
     else if (!json_row_is(shape, "known"))
         fputs("; the relay knows nothing of it, this is what would hold", stdout);
@@ -71,8 +73,10 @@ static void print_limit(const json_t *row)
         }
     if (json_object_get(row, "in_use"))
         printf(", %lld in use", (long long)json_row_int(row, "in_use"));
-    print_text(" (", json_row_get(row, "from"));
-    putchar(')');
+    if (*json_row_get(row, "from")) {
+        print_text(" (", json_row_get(row, "from"));
+        putchar(')');
+    }
     if (*json_row_get(row, "why"))
         print_text(": ", json_row_get(row, "why"));
 }
@@ -180,18 +184,23 @@ static void print_avoided(const json_t *shape)
 static void print_classes(const json_t *shape)
 {
     json_t *classes = json_object_get(shape, "classes");
+    bool of_one = *json_row_get(shape, "tenant") != '\0';
+    if (json_array_size(classes) > 0 && !of_one) {
+        begin_line("classes");
+        fputs("for a tenant that has no mail here; --tenant T shows those of one:", stdout);
+    }
     const json_t *waiting =
         json_object_get(json_object_get(shape, "destination"), "waiting_by_class");
     for (size_t i = 0; i < json_array_size(classes); i++) {
         const json_t *one = json_array_get(classes, i);
         const char *class = json_row_get(one, "class");
-        begin_line(i == 0 ? "classes" : "");
+        begin_line(i == 0 && of_one ? "classes" : "");
         printf("%-12s %s%s", class, json_row_is(one, "may_go") ? "" : "waits for ",
                json_row_get(one, "text"));
         if (json_row_int(one, "for_s") > 0)
             printf(" (%lld s)", (long long)json_row_int(one, "for_s"));
         if (json_row_int(waiting, class) > 0)
-            printf("; %lld due here", (long long)json_row_int(waiting, class));
+            printf("; %lld due here, of all tenants", (long long)json_row_int(waiting, class));
     }
 }
 

@@ -68,7 +68,7 @@ static void print_window(const struct destinations_row *row, char *text_r, size_
         snprintf(text_r, size, "the server has refused more; they are not tried for %lld s",
                  (long long)(row->no_growth_ms + 999) / 1000);
     else if (row->limit == 0 || row->window < row->limit)
-        snprintf(text_r, size, "begins with 2, and grows while they are used and mail is taken");
+        snprintf(text_r, size, "it begins with 2, and grows while they are used and mail is taken");
     else
         snprintf(text_r, size, "it has grown to the limit");
 }
@@ -77,7 +77,7 @@ static void print_window(const struct destinations_row *row, char *text_r, size_
 static void add_limit(json_t *limits, const char *name, unsigned value, const char *rule,
                       const unsigned *in_use)
 {
-    if (value == 0 && !in_use)
+    if (value == 0)
         return;
     json_t *row = ROW(FIELD("limit", name), FIELD("value", value), FIELD("rule", rule));
     if (in_use)
