@@ -20,8 +20,8 @@
     X(REST, "rest", "the end of a rest: no connection worked")                                   \
     X(HOSTS_REST, "hosts_rest", "the end of a rest of this domain's hosts")                      \
     X(REFUSED, "refused", "the end of a limit that the server told at MAIL")                     \
-    X(BROKEN, "broken", "the end of a rest: the server ended connections over such mail")        \
     X(SPEED, "speed", "its turn, as messages go apart here")                                     \
+    X(BROKEN, "broken", "the end of a rest: the server ended connections over such mail")        \
     X(ADDRESS, "address", "an address that may be called")                                       \
     X(TENANT_CEILING, "tenant_ceiling",                                                          \
       "one of the tenant's connections: the server bears no more")                               \

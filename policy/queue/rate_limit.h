@@ -49,6 +49,8 @@ static inline bool rate_limit_is_active(const struct rate_limit *l)
 /* Of that tenant, at all hosts of the destination or those of one lane. NULL: there is none. */
 struct rate_limit *rate_limit_find(const struct destination *d, const struct tenant *tenant,
                                    const struct lane *lane_or_null);
+/* RESTS: when that ends if mail of class security comes now. */
+int64_t rate_limit_soon_ms(const struct rate_limit *l, int64_t now_ms);
 /* Is mail that it is about spoken of just now, but for `own`? */
 bool rate_limit_is_tried(const struct rate_limit *l, const struct connection *own);
 

@@ -374,16 +374,22 @@ void rate_limits_forget(struct queue *q, struct destination *d, int64_t now_ms)
     }
 }
 
+int64_t rate_limit_soon_ms(const struct rate_limit *l, int64_t now_ms)
+{
+    int64_t until_ms = l->rest.rest_until_ms;
+    int64_t soon_ms = l->rested_ms + part_of(until_ms - l->rested_ms, REST_MAX_MS);
+    soon_ms = soon_ms > now_ms ? soon_ms : now_ms;
+    return l->hastened || ask_turn_is_awaited(l) || soon_ms >= until_ms ? until_ms : soon_ms;
+}
+
 /* Its rest ends sooner, once; or its turn comes sooner. */
 static void hasten(struct queue *q, struct rate_limit *l, int64_t now_ms)
 {
     if (!l || l->state != LIMIT_RESTS)
         return;
     ask_turn_is_urgent(l);
-    int64_t until_ms = l->rest.rest_until_ms;
-    int64_t soon_ms = l->rested_ms + part_of(until_ms - l->rested_ms, REST_MAX_MS);
-    soon_ms = soon_ms > now_ms ? soon_ms : now_ms;
-    if (l->hastened || ask_turn_is_awaited(l) || soon_ms >= until_ms)
+    int64_t soon_ms = rate_limit_soon_ms(l, now_ms);
+    if (soon_ms >= l->rest.rest_until_ms)
         return;
     l->hastened = true;
     l->rest.rest_until_ms = l->wake_ms = soon_ms;

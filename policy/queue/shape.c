@@ -59,18 +59,22 @@ static int64_t hosts_rest(const struct guess *g)
     return g->line.domain->lane->resting ? g->line.domain->lane->wake_ms : 0;
 }
 
+/* Where it rests no more, or comes to an end by this, one message asks. */
 static int64_t limit_until(const struct guess *g, const struct lane *lane_or_null)
 {
     const struct rate_limit *l = rate_limit_find(g->destination, g->line.tenant, lane_or_null);
     if (!l || !rate_limit_is_active(l))
         return 0;
-    return window_rests(&l->rest, g->now_ms) ? l->rest.rest_until_ms : g->now_ms + ASK_MS;
+    bool hastens = g->urgent && !ask_turn_is_awaited(l);
+    int64_t until_ms = l->state != LIMIT_RESTS ? 0
+                       : hastens               ? rate_limit_soon_ms(l, g->now_ms)
+                                               : l->wake_ms;
+    bool asks = until_ms <= g->now_ms && !rate_limit_is_tried(l, NULL);
+    return asks || until_ms > g->now_ms ? until_ms : g->now_ms + ASK_MS;
 }
 
 static int64_t refused(const struct guess *g)
 {
-    if (!rate_limit_bars(&g->line, NULL))
-        return 0;
     int64_t all_ms = limit_until(g, NULL);
     int64_t own_ms = limit_until(g, g->line.domain->lane);
     return all_ms > own_ms ? all_ms : own_ms;
@@ -109,34 +113,51 @@ static int64_t provider(const struct guess *g)
     return d->provider && d->provider->in_use >= provider_limit(d) ? FOREVER : 0;
 }
 
-static bool has_place(const struct guess *g, enum stream_class class)
+static bool has_place(const struct guess *g)
 {
-    struct line line = g->line;
-    line.class = class;
-    return destination_has_place(g->destination, &line, g->now_ms);
+    return destination_has_place(g->destination, &g->line, g->now_ms);
+}
+
+/* What is left of all that there may be is kept for class security. */
+static bool is_kept(const struct guess *g)
+{
+    const struct destination *d = g->destination;
+    const struct provider *p = d->provider;
+    if (g->urgent)
+        return false;
+    return d->plain + reserve_at(d->window.limit, d->urgent_ms, g->now_ms) >= d->window.limit ||
+           (p &&
+            p->plain + reserve_at(provider_limit(d), p->urgent_ms, g->now_ms) >= provider_limit(d));
 }
 
 static int64_t window(const struct guess *g)
 {
     const struct window *w = &g->destination->window;
-    if (has_place(g, g->line.class) || has_place(g, STREAM_SECURITY))
+    if (has_place(g) || is_kept(g))
         return 0;
-    return window_is_capped(w, g->now_ms) ? w->ceiling_until_ms : FOREVER;
+    return window_is_capped(w, g->now_ms) ? w->ceiling_until_ms
+                                          : destination_grows_at(g->destination, g->now_ms);
 }
 
 static int64_t reserve(const struct guess *g)
 {
-    return has_place(g, g->line.class) ? 0 : FOREVER;
+    return has_place(g) ? 0 : FOREVER;
+}
+
+/* A limit that it brings to its end holds it back no more. */
+static bool asks(const struct guess *g)
+{
+    return rate_limit_bars(&g->line, NULL);
 }
 
 static int64_t tenant_share(const struct guess *g)
 {
-    return destination_bears(g->destination, &g->line, NULL, g->now_ms) ? 0 : FOREVER;
+    return asks(g) || destination_bears(g->destination, &g->line, NULL, g->now_ms) ? 0 : FOREVER;
 }
 
 static int64_t first(const struct guess *g)
 {
-    return destination_may_open(g->destination, &g->line, g->now_ms) ? 0 : FOREVER;
+    return asks(g) || destination_may_open(g->destination, &g->line, g->now_ms) ? 0 : FOREVER;
 }
 
 static int64_t all(const struct guess *g)
@@ -158,16 +179,20 @@ struct rule {
 static const struct rule any[] = {
     {QUEUE_WAIT_STORE, store},     {QUEUE_WAIT_OPERATOR, operators},
     {QUEUE_WAIT_REST, rest},       {QUEUE_WAIT_HOSTS_REST, hosts_rest},
-    {QUEUE_WAIT_REFUSED, refused}, {QUEUE_WAIT_BROKEN, broken},
-    {QUEUE_WAIT_SPEED, speed},
+    {QUEUE_WAIT_REFUSED, refused}, {QUEUE_WAIT_SPEED, speed},
 };
 
 /* And those of a new one. */
 static const struct rule of_new[] = {
-    {QUEUE_WAIT_ADDRESS, address},     {QUEUE_WAIT_TENANT_CEILING, tenant_ceiling},
-    {QUEUE_WAIT_PROVIDER, provider},   {QUEUE_WAIT_WINDOW, window},
-    {QUEUE_WAIT_RESERVE, reserve},     {QUEUE_WAIT_TENANT_SHARE, tenant_share},
-    {QUEUE_WAIT_FIRST, first},         {QUEUE_WAIT_ALL, all},
+    {QUEUE_WAIT_BROKEN, broken},
+    {QUEUE_WAIT_ADDRESS, address},
+    {QUEUE_WAIT_TENANT_CEILING, tenant_ceiling},
+    {QUEUE_WAIT_PROVIDER, provider},
+    {QUEUE_WAIT_WINDOW, window},
+    {QUEUE_WAIT_RESERVE, reserve},
+    {QUEUE_WAIT_TENANT_SHARE, tenant_share},
+    {QUEUE_WAIT_FIRST, first},
+    {QUEUE_WAIT_ALL, all},
     {QUEUE_WAIT_ALL_SHARE, all_share},
 };
 
@@ -248,6 +273,14 @@ static enum queue_wait without(const struct guess *g, const struct queue_shape_q
     return question->destination_or_null ? QUEUE_WAIT_NOTHING : QUEUE_WAIT_LOOKUP;
 }
 
+/* As it will be when the message comes: a copy, as nothing may change it. */
+static void grow(struct guess *g)
+{
+    g->grown = *g->destination;
+    destination_grow(&g->grown, g->now_ms);
+    g->destination = &g->grown;
+}
+
 void queue_find_shape(const struct queue *q, const struct queue_shape_question *question,
                       struct queue_shape *shape_r, struct queue_destination_view *view_r,
                       int64_t now_ms)
@@ -268,6 +301,7 @@ void queue_find_shape(const struct queue *q, const struct queue_shape_question *
     (void)!queue_find_destination(q, g.destination->name, view_r, now_ms);
     shape_count(&g, shape_r);
     shape_find_rests(&g, question->tenant_or_null, shape_r);
+    grow(&g);
     for (size_t i = 0; i < STREAM_CLASSES; i++)
         shape_r->classes[i] = ask_class(&g, (enum stream_class)i);
 }

@@ -17,6 +17,7 @@ struct guess {
     struct tenant tenant; /* where it has none, and the following; in no table */
     struct lane lane;
     struct domain made_up;
+    struct destination grown; /* a copy */
 };
 
 /* ---- shape_limits.c ---- */
