@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* queue_reasons.h - What shows that a destination takes no mail for now, or answers none, and why:
- * what reason.c, hangs.c, shuns.c, limited.c and rate_limits.c do for the other files. */
+ * what reason.c, hangs.c, shuns.c, limited.c, rate_limits.c and view.c do for the other files. */
 #ifndef QUEUE_REASONS_H
 #define QUEUE_REASONS_H
 
@@ -107,5 +107,14 @@ struct tenant_rest rate_limit_of_tenant(const struct destination *d,
 struct tenant_rest shun_longest(const struct destination *d, const struct lane *lane_or_null,
                                 bool spared);
 void rate_limits_check(const struct destination *d);
+
+/* ---- view.c ---- */
+
+/* What operators are shown of it, but for a ceiling of one tenant's; and that, whose name is looked
+ * for among all tenants. */
+void destination_show(const struct destination *d, struct queue_destination_view *v,
+                      int64_t now_ms);
+void destination_show_cap(const struct queue *q, const struct destination *d,
+                          struct queue_destination_view *v, int64_t now_ms);
 
 #endif

@@ -9,7 +9,7 @@
 
 #include <stdio.h>
 
-enum { SHARE_LOOKED_AT = 4096 };
+enum { SHARE_LOOKED_AT = 4096, NAMED_MAX = 100 /* in a list: tenants by their ids */ };
 
 static const char *const words[] = {
     [QUEUE_REST_ORDER] = "operator", [QUEUE_REST_FAILURE] = "failure",
@@ -216,13 +216,16 @@ void queue_each_limited(const struct queue *q, const char *tenant_or_null,
                         queue_on_destination *on_destination, void *context, int64_t now_ms)
 {
     size_t at = 0;
+    unsigned named = 0;
     for (const struct destination *d = pointer_table_next(&q->destinations, &at); d;
          d = pointer_table_next(&q->destinations, &at)) {
         struct queue_destination_view view;
         const struct tenant_rest rest = longest(d, tenant_or_null);
-        if (!(rest.tenant || is_limited(d, tenant_or_null, now_ms)) ||
-            !queue_find_destination(q, d->name, &view, now_ms))
+        if (!rest.tenant && !is_limited(d, tenant_or_null, now_ms))
             continue;
+        destination_show(d, &view, now_ms);
+        if (window_is_capped(&d->own, now_ms) && named++ < NAMED_MAX)
+            destination_show_cap(q, d, &view, now_ms);
         if (tenant_or_null)
             keep_to(d, tenant_or_null, &rest, &view, now_ms);
         on_destination(context, &view);

@@ -107,7 +107,7 @@ static void show_speed(const struct destination *d, struct queue_destination_vie
     v->try_more_ms = s->hold_ms > now_ms ? s->hold_ms - now_ms : 0;
 }
 
-static void look(const struct destination *d, struct queue_destination_view *v, int64_t now_ms)
+void destination_show(const struct destination *d, struct queue_destination_view *v, int64_t now_ms)
 {
     struct tenant_rest r =
         longer_of(rate_limit_of_tenant(d, NULL, now_ms), shun_longest(d, NULL, false));
@@ -127,8 +127,8 @@ static void look(const struct destination *d, struct queue_destination_view *v, 
 }
 
 /* A ceiling of one tenant's own. */
-static void look_at_cap(const struct queue *q, const struct destination *d,
-                        struct queue_destination_view *v, int64_t now_ms)
+void destination_show_cap(const struct queue *q, const struct destination *d,
+                          struct queue_destination_view *v, int64_t now_ms)
 {
     size_t at = 0;
     if (!window_is_capped(&d->own, now_ms))
@@ -157,7 +157,7 @@ void queue_each_destination(const struct queue *q, queue_on_destination *on_dest
     for (const struct destination *d = pointer_table_next(&q->destinations, &at); d;
          d = pointer_table_next(&q->destinations, &at)) {
         struct queue_destination_view v;
-        look(d, &v, now_ms);
+        destination_show(d, &v, now_ms);
         if (is_worth_showing(&v))
             on_destination(context, &v);
     }
@@ -170,7 +170,7 @@ void queue_each_known_destination(const struct queue *q, queue_on_destination *o
     for (const struct destination *d = pointer_table_next(&q->destinations, &at); d;
          d = pointer_table_next(&q->destinations, &at)) {
         struct queue_destination_view v;
-        look(d, &v, now_ms);
+        destination_show(d, &v, now_ms);
         on_destination(context, &v);
     }
 }
@@ -180,8 +180,8 @@ bool queue_find_destination(const struct queue *q, const char *name,
 {
     const struct destination *d = destination_find(q, name);
     if (d) {
-        look(d, view_r, now_ms);
-        look_at_cap(q, d, view_r, now_ms);
+        destination_show(d, view_r, now_ms);
+        destination_show_cap(q, d, view_r, now_ms);
     }
     return d != NULL;
 }

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* queue.c - What the core of the queue costs: memory for each recipient that waits, and time for each message.
  *
- * usage: bench-queue [WAITING [DOMAINS [MESSAGES]]]
+ * usage: bench-queue [WAITING [DOMAINS [MESSAGES [DESTINATIONS]]]]
  *
  * WAITING recipients over DOMAINS domains are loaded, due later; then all of them come due while they cannot be sent;
- * then MESSAGES messages pass through one smart host with 20 connections, each added, sent and settled by itself.
+ * then MESSAGES messages pass through one smart host with 20 connections, each added, sent and settled by itself. At last
+ * operators' questions about DESTINATIONS, all of them paused: for so long the queue is locked.
  */
 #include "queue.h"
 #include "queue_connection.h"
+#include "queue_shape.h"
 #include "queue_view.h"
 
 #include <malloc.h>
@@ -134,11 +136,46 @@ static void pass(struct queue *q, size_t messages, size_t domains, int64_t now_m
     }
 }
 
+static void count_one(void *context, const struct queue_destination_view *view)
+{
+    *(size_t *)context += view->name[0] != '\0';
+}
+
+static void ask_questions(size_t destinations)
+{
+    enum { TIMES = 10000 };
+    static struct queue_shape shape;
+    struct queue_destination_view view;
+    char name[40] = "";
+    size_t listed = 0;
+    size_t limited = 0;
+    struct queue *q = queue_new(&(struct queue_settings){.connections = 400}, 0);
+    for (size_t i = 0; i < destinations; i++) {
+        snprintf(name, sizeof(name), "mx%zu.test:25", i);
+        queue_rest_again(q, name, 3600000, "paused", 0);
+    }
+    double began_s = now_s();
+    queue_each_destination(q, count_one, &listed, 1000);
+    double listed_s = now_s();
+    queue_each_limited(q, NULL, count_one, &limited, 1000);
+    double limited_s = now_s();
+    queue_each_limited(q, "t1", count_one, &limited, 1000);
+    double tenant_s = now_s();
+    const struct queue_shape_question question = {.domain = "dest.test", .destination_or_null = name, .tenant_or_null = "t1"};
+    for (size_t i = 0; i < TIMES; i++)
+        queue_find_shape(q, &question, &shape, &view, 1000);
+    double asked_s = now_s();
+    printf("%zu destinations, all paused: list %.1f ms, limited %.1f ms, of one tenant %.1f ms; what holds at one %.1f us\n", listed,
+           (listed_s - began_s) * 1e3, (limited_s - listed_s) * 1e3, (tenant_s - limited_s) * 1e3, (asked_s - tenant_s) * 1e6 / TIMES);
+    queue_free(q);
+}
+
 int main(int argc, char **argv)
 {
     size_t waiting = argc > 1 ? strtoull(argv[1], NULL, 10) : 1000000;
     size_t domains = argc > 2 ? strtoull(argv[2], NULL, 10) : 1000;
     size_t messages = argc > 3 ? strtoull(argv[3], NULL, 10) : 500000;
+    size_t destinations = argc > 4 ? strtoull(argv[4], NULL, 10) : 10000;
     struct queue_settings settings = {.shards = 4};
     size_t before = memory();
     double began = now_s();
@@ -154,5 +191,6 @@ int main(int argc, char **argv)
     printf("all due: %.2f s in %zu steps, %.1f bytes each\n", now_s() - began, asked,
            (double)(memory() - before) / (double)(waiting + 1));
     queue_free(q);
+    ask_questions(destinations);
     return 0;
 }
