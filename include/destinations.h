@@ -7,7 +7,9 @@
 #include "address.h"
 #include "buf.h"
 #include "progress.h"
+#include "queue_pause.h"
 #include "queue_shape.h"
+#include "queue_view.h"
 
 struct dispatch;
 
@@ -71,6 +73,14 @@ struct destinations_shape {
 };
 void destinations_shape_fini(struct destinations_shape *shape);
 
+/* Mail that waits as some was refused (queue_pause.h); times are wall-clock times. */
+struct destinations_pauses {
+    struct queue_pause *rows; /* their texts are `texts` */
+    char **texts;
+    size_t count, size;
+};
+void destinations_pauses_fini(struct destinations_pauses *pauses);
+
 /* What a running relay answers: dispatch_destinations, of the network. */
 struct destinations_calls {
     /* All that queue_each_destination() has: those with the most mail that is due first, then those
@@ -78,6 +88,8 @@ struct destinations_calls {
     void (*read)(struct dispatch *d, struct destinations_list *list_r);
     /* All that the queue knows, in no order: also those where nothing is due and nothing rests. */
     void (*read_known)(struct dispatch *d, struct destinations_list *list_r);
+    /* Of all destinations, 10,000 at most. */
+    void (*read_pauses)(struct dispatch *d, struct destinations_pauses *pauses_r);
     /* False: there is none of that name. */
     bool (*find)(struct dispatch *d, const char *name, struct destinations_detail *detail_r);
     /* Where mail for a hop goes (tls_need_hop()): one row, or none when that is not known now. */

@@ -60,6 +60,7 @@ struct queue_pause {
     int64_t since_ms, until_ms, for_ms; /* until_ms: of a rest; or then another one may try */
     unsigned allowed;                   /* GROWS: connections */
 };
+enum { QUEUE_PAUSE_TEXTS = 6 };
 typedef void queue_on_pause(void *context, const struct queue_pause *pause);
 
 /* Those that hold back mail just now, or try whether they still have to. Borrowed for the call. */

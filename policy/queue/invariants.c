@@ -327,7 +327,8 @@ static void check_connections(const struct queue *q, struct sums *sums)
     }
     CHECK(sums->answers == q->answer_bytes);
     CHECK(found == q->in_use && found + q->free_slot_count == q->slot_count);
-    sums->tenant_users += q->lines.count + held_count(q) + q->limit_wakes.count;
+    sums->tenant_users += q->lines.count + held_count(q) + q->limit_wakes.count +
+                          q->pause_wakes.count - q->pauses.count;
     for (const struct tenant *t = pointer_table_next(&q->tenants, &at); t;
          t = pointer_table_next(&q->tenants, &at))
         check_tenant(q, t, sums);

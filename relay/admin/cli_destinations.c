@@ -170,6 +170,14 @@ static void print_tenant(const json_t *row)
     }
 }
 
+static void print_part(const char *before, const char *text)
+{
+    if (!*text)
+        return;
+    fputs(before, stdout);
+    cli_print_safe(text);
+}
+
 /* Where it has refused messages as too many. */
 static void print_speed(const json_t *row)
 {
@@ -186,6 +194,27 @@ static void print_speed(const json_t *row)
         return;
     fputs("; for mail of this tenant only: ", stdout);
     cli_print_safe(json_row_get(speed, "tenant"));
+}
+
+/* What waits as some was refused: whose, since when, how long still, and why. */
+static void print_pauses(const struct cli *cli, const json_t *row)
+{
+    static const struct cli_column times[] = {{"SINCE", "since", CLI_TIME},
+                                              {"NEXT TRY", "until", CLI_IN}};
+    json_t *pauses = json_object_get(row, "pauses");
+    for (size_t i = 0; i < json_array_size(pauses); i++) {
+        json_t *one = json_array_get(pauses, i);
+        printf("  %-12s mail of ", json_row_get(one, "state"));
+        cli_print_safe(*json_row_get(one, "tenant") ? json_row_get(one, "tenant") : "all");
+        print_part(strcmp(json_row_get(one, "kind"), "sender_domain") == 0 ? " from " : " to ",
+                   json_row_get(one, "about"));
+        if (strcmp(json_row_get(one, "kind"), "mailbox") != 0)
+            print_part(" to ", json_row_get(one, "domain"));
+        print_part("; ", json_row_get(one, "row"));
+        print_part(": ", json_row_get(one, "why"));
+        fputs("\n               ", stdout);
+        cli_print_line(cli, one, times, COUNT_OF(times));
+    }
 }
 
 static void print_avoided(const json_t *row)
@@ -212,6 +241,7 @@ static void print_destination(const struct cli *cli, json_t *row)
     print_tenant(row);
     print_speed(row);
     print_domains(row);
+    print_pauses(cli, row);
     print_avoided(row);
     print_waiting(cli, row);
     print_progress(row);

@@ -60,12 +60,16 @@ void cli_tell_why(json_t *rows)
         const char *why = json_row_get(row, "why");
         const char *reply = json_row_get(row, "last_reply");
         const json_t *tenant = json_object_get(row, "tenant_rest");
+        const json_t *pauses = json_object_get(row, "pauses");
         bool rests = json_row_int(row, "rests_s") > 0;
         if (json_row_is(row, "by_operator"))
             snprintf(text, sizeof(text), "by an operator%s%s", *why ? ": " : "", why);
         else if (!rests && tenant)
             snprintf(text, sizeof(text), "for %lld s, %s", json_row_int(tenant, "rests_s"),
                      json_row_get(tenant, "why"));
+        else if (!rests && pauses)
+            snprintf(text, sizeof(text), "some of its mail waits: %s",
+                     json_row_get(json_array_get(pauses, 0), "why"));
         else
             snprintf(text, sizeof(text), "%s", !rests && *reply ? reply : why);
         PUT(row, FIELD("told", text));

@@ -18,7 +18,8 @@ enum {
     ROWS_DEFAULT = 1000,
     ROWS_MAX = 100 * 1000,
     TENANTS_MAX = 100, /* shown */
-    TRYING_MAX = 100   /* the same */
+    TRYING_MAX = 100,  /* the same */
+    PAUSES_MAX = 300   /* of one destination: the same */
 };
 
 bool control_needs_relay(const struct control *c, struct err *err)
@@ -76,6 +77,37 @@ json_t *control_describe_destination(const struct destinations_row *row)
     return made;
 }
 
+/* What waits there as some was refused. */
+static void add_pauses(json_t *made, const struct destinations_pauses *pauses, const char *name)
+{
+    json_t *rows = json_array();
+    for (size_t i = 0; i < pauses->count && json_array_size(rows) < PAUSES_MAX; i++) {
+        const struct queue_pause *p = &pauses->rows[i];
+        if (strcmp(p->destination, name) != 0)
+            continue;
+        json_t *row = ROW(FIELD("kind", queue_pause_kind_name(p->kind)), FIELD("tenant", p->tenant),
+                          FIELD("domain", p->domain), FIELD("about", p->about),
+                          FIELD("state", queue_pause_state_name(p->state)), FIELD("why", p->why),
+                          FIELD("row", p->row), FIELD("since", p->since_ms),
+                          FIELD("until", p->until_ms), FIELD("for_s", p->for_ms / 1000));
+        if (p->state == QUEUE_PAUSE_GROWS)
+            PUT(row, FIELD("connections", p->allowed));
+        json_array_append_new(rows, row);
+    }
+    if (json_array_size(rows) > 0)
+        PUT(made, FIELD("pauses", rows));
+    else
+        json_decref(rows);
+}
+
+static void add_its_pauses(const struct control *c, json_t *made, const char *name)
+{
+    struct destinations_pauses pauses;
+    c->relay->calls->read_pauses(c->relay->dispatch, &pauses);
+    add_pauses(made, &pauses, name);
+    destinations_pauses_fini(&pauses);
+}
+
 /* Not before a rest is over. */
 static void add_next_try(json_t *row, int64_t next_ms)
 {
@@ -128,15 +160,19 @@ static void add_deferred_only(struct control *c, json_t *groups, json_t *all)
 static json_t *list_all(struct control *c, json_t *groups)
 {
     struct destinations_list list;
+    struct destinations_pauses pauses;
     json_t *all = json_array();
+    c->relay->calls->read_pauses(c->relay->dispatch, &pauses);
     c->relay->calls->read(c->relay->dispatch, &list);
     for (size_t i = 0; i < list.count; i++) {
         json_t *row = control_describe_destination(&list.rows[i]);
         add_waiting(row, json_object_get(groups, list.rows[i].name));
+        add_pauses(row, &pauses, list.rows[i].name);
         json_object_del(groups, list.rows[i].name);
         json_array_append_new(all, row);
     }
     destinations_list_fini(&list);
+    destinations_pauses_fini(&pauses);
     add_deferred_only(c, groups, all);
     return all;
 }
@@ -273,6 +309,7 @@ bool control_destination_show(struct database *db, struct control *c, struct err
     bool ok = led.where && database_queue_domains(db, clock_now_ms(), add_led, &led, err) &&
               control_describe_deferred(db, led.hops, made, err);
     add_next_try(made, led.next_ms);
+    add_its_pauses(c, made, name);
     PUT(made, FIELD("deferred", led.deferred), FIELD("held", led.held));
     if (ok)
         PUT(made, FIELD("trying", describe_progress(c, led.where, name)));

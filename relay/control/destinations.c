@@ -23,6 +23,14 @@ void destinations_shape_fini(struct destinations_shape *shape)
     destinations_detail_fini(&shape->detail);
 }
 
+void destinations_pauses_fini(struct destinations_pauses *pauses)
+{
+    for (size_t i = 0; i < pauses->count * QUEUE_PAUSE_TEXTS; i++)
+        free(pauses->texts[i]);
+    free(pauses->texts);
+    free(pauses->rows);
+}
+
 void progress_fini(struct progress *progress)
 {
     free(progress->rows);

@@ -167,8 +167,8 @@ bool attempt_judge(const struct attempt *p, size_t i, struct reply_judgement *ju
                    struct reply_action *action_r);
 /* The queue learns whose other mail waits because of what was said; before attempt_settle(). */
 void attempt_tells_refusals(const struct attempt *p);
-/* The same of what was said to MAIL, of an attempt that has no answers yet. */
-void attempt_refused_at_mail(const struct attempt *p, const struct verdict *v);
+/* The same, and of what those who have no answer yet are told: said to MAIL, or later. */
+void attempt_tells_failure(const struct attempt *p, const struct verdict *v, bool mail_taken);
 /* Does other mail wait because of it? Then those who are left do, too. */
 bool attempt_is_refused_for_others(const struct attempt *p);
 /* So long it waits, as its sending domain, or all of its mailboxes, do; 0: it goes. */

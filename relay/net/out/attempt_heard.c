@@ -122,7 +122,7 @@ static void tell(const struct attempt *p, size_t i, const struct reply_action *a
                                             .about = about_of(p, i, kind),
                                             .row = action->row,
                                             .why = why,
-                                            .early = stage <= REPLY_AT_MAIL,
+                                            .early = stage == REPLY_AT_MAIL,
                                             .narrow = pauses[action->what].narrow,
                                             .times = action->times,
                                             .within_ms = action->within_ms,
@@ -147,17 +147,18 @@ void attempt_tells_refusals(const struct attempt *p)
     }
 }
 
-void attempt_refused_at_mail(const struct attempt *p, const struct verdict *v)
+void attempt_tells_failure(const struct attempt *p, const struct verdict *v, bool mail_taken)
 {
     char site[64];
-    struct reply_input in = {.answer = v, .stage = REPLY_AT_MAIL};
+    struct reply_input in = {.answer = v, .stage = mail_taken ? REPLY_AT_RCPT : REPLY_AT_MAIL};
+    attempt_tells_refusals(p);
     if (!v->heard || v->code < 400)
         return;
     if (attempt_site(p, 0, site))
         in.provider = span_of(site);
     const struct reply_judgement judgement = reply_judge(&in);
     const struct reply_action action = reply_action(&in, &judgement);
-    tell(p, 0, &action, REPLY_AT_MAIL, v);
+    tell(p, 0, &action, in.stage, v);
 }
 
 bool attempt_is_refused_for_others(const struct attempt *p)

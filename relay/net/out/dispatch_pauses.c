@@ -4,18 +4,17 @@
 #include "dispatch_parts.h"
 
 #include "clock.h"
+#include "destinations.h"
 #include "pauses.h"
 
 #include <stdlib.h>
 
-enum { KEEP_MS = 3 * 1000, TEXTS = 6 };
+enum { KEEP_MS = 3 * 1000, SHOWN_MAX = 10000 };
 static const int64_t forgotten_ms = INT64_C(24) * 3600 * 1000; /* as the queue does */
 
-/* Rows, and the texts that they borrow. */
 struct kept_pauses {
-    struct queue_pause *rows;
-    char **texts;
-    size_t count, size;
+    struct destinations_pauses copied;
+    size_t most;
     int64_t later_ms; /* the wall clock before the queue's */
     struct dispatch *dispatch;
 };
@@ -23,23 +22,23 @@ struct kept_pauses {
 static void forget(void *context)
 {
     struct kept_pauses *k = context;
-    for (size_t i = 0; i < k->count * TEXTS; i++)
-        free(k->texts[i]);
-    free(k->texts);
-    free(k->rows);
+    destinations_pauses_fini(&k->copied);
     free(k);
 }
 
 static void add(void *context, const struct queue_pause *pause)
 {
     struct kept_pauses *k = context;
-    if (k->count == k->size) {
-        k->size = k->size > 0 ? k->size * 2 : 1;
-        k->rows = xgrow(k->rows, k->size, sizeof(*k->rows));
-        k->texts = xgrow(k->texts, k->size * TEXTS, sizeof(*k->texts));
+    struct destinations_pauses *c = &k->copied;
+    if (c->count == k->most)
+        return;
+    if (c->count == c->size) {
+        c->size = c->size > 0 ? c->size * 2 : 1;
+        c->rows = xgrow(c->rows, c->size, sizeof(*c->rows));
+        c->texts = xgrow(c->texts, c->size * QUEUE_PAUSE_TEXTS, sizeof(*c->texts));
     }
-    char **texts = &k->texts[k->count * TEXTS];
-    struct queue_pause *row = &k->rows[k->count++];
+    char **texts = &c->texts[c->count * QUEUE_PAUSE_TEXTS];
+    struct queue_pause *row = &c->rows[c->count++];
     *row = *pause;
     row->destination = texts[0] = xstrdup(pause->destination);
     row->tenant = texts[1] = xstrdup(pause->tenant);
@@ -51,11 +50,20 @@ static void add(void *context, const struct queue_pause *pause)
     row->until_ms += k->later_ms;
 }
 
+void dispatch_read_pauses(struct dispatch *d, struct destinations_pauses *pauses_r)
+{
+    struct kept_pauses k = {.most = SHOWN_MAX};
+    k.later_ms = clock_now_ms() - dispatch_begin(d);
+    queue_each_pause(d->queue, add, &k);
+    pthread_mutex_unlock(&d->mutex);
+    *pauses_r = k.copied;
+}
+
 static bool write_down(struct database *db, void *context, struct err *err)
 {
     const struct kept_pauses *k = context;
-    for (size_t i = 0; i < k->count; i++)
-        if (!database_keep_pause(db, &k->rows[i], err))
+    for (size_t i = 0; i < k->copied.count; i++)
+        if (!database_keep_pause(db, &k->copied.rows[i], err))
             return false;
     return database_sweep_pauses(db, clock_now_ms() - forgotten_ms, err);
 }
@@ -77,6 +85,7 @@ void dispatch_keep_pauses(struct dispatch *d, int64_t now_ms)
 {
     struct kept_pauses *k = xcalloc(1, sizeof(*k));
     k->dispatch = d;
+    k->most = SIZE_MAX;
     k->later_ms = clock_now_ms() - now_ms;
     queue_take_pauses(d->queue, add, k);
     d->pauses_ms = now_ms + KEEP_MS;

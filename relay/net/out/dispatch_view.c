@@ -359,6 +359,7 @@ static bool resume_host_of(struct dispatch *d, const char *name)
 
 const struct destinations_calls dispatch_destinations = {.read = read_all,
                                                          .read_known = read_known,
+                                                         .read_pauses = dispatch_read_pauses,
                                                          .find = find,
                                                          .find_hop = find_hop,
                                                          .read_limited = read_limited,
