@@ -363,6 +363,8 @@ def test_recipients_sent_ahead_are_answered_in_their_order(throttled):
 
 # What each version brought, newest first, taken back.
 STEPS_BACK = {
+    22: "DROP TABLE pause;",
+    21: "",
     20: "DROP TABLE speed;",
     19: "DROP TABLE return_path;",
     18: "DROP TABLE webhook; DROP TABLE outbox; ALTER TABLE recipient DROP COLUMN delays;",
@@ -392,7 +394,7 @@ STEPS_BACK = {
 }
 
 
-@pytest.mark.parametrize("version", range(1, 21))
+@pytest.mark.parametrize("version", range(1, 23))
 def test_a_store_of_a_version_before_is_brought_up_to_date(relay_factory, dns, version):
     relay = relay_factory(STREAMS)
     database = sqlite3.connect(relay.path / "state" / "state.db")
