@@ -31,7 +31,7 @@ struct queue;
 
 enum { QUEUE_RECIPIENTS_MAX = 100, QUEUE_HOSTS_MAX = 30, QUEUE_WHY_MAX = 200 };
 
-/* Can be changed at run time; 0 stands for the default. */
+/* 0 stands for the default. */
 struct queue_settings {
     unsigned connections;     /* of all destinations together: 400 */
     unsigned per_destination; /* where neither a route nor its provider says otherwise: 20 */
@@ -40,7 +40,7 @@ struct queue_settings {
     unsigned settling;        /* SETTLE at once: 64 */
     unsigned shards;          /* that connections are spread over: 1 */
     unsigned standing;        /* domains that wait for a lookup or a connection: 1024, and two for
-                                 each of `connections`; who is due at others is held aside */
+                                 each connection; who is due at others is held aside */
     size_t answers;           /* bytes for what DNS has said: 16 MB */
     int64_t idle_ms;          /* how long one is kept: 5 s */
     int64_t give_up_ms;       /* an opening that others wait for: 5 s */
@@ -69,12 +69,11 @@ struct queue_entry {
 /* One that waits already takes the new times, class and domain ("retry" is an add with due_ms now);
  * one that is under way takes them when it is back, and is then looked at again. */
 void queue_add(struct queue *q, const struct queue_entry *entries, size_t count, int64_t now_ms);
-/* Forget one that waits; one under way is not put back. */
+/* Forget one; if it is under way it is not put back. */
 void queue_drop(struct queue *q, int64_t message, unsigned number, int64_t now_ms);
 /* Hand out nothing new (the store cannot commit), or go on. */
 void queue_pause(struct queue *q, bool paused, int64_t now_ms);
-/* Hand out nothing more for good; idle connections are closed. What is under way still comes back.
- */
+/* Hand out nothing more; idle connections are closed. What is under way still comes back. */
 void queue_drain(struct queue *q, int64_t now_ms);
 
 /* ---- decisions ---- */
@@ -118,8 +117,8 @@ enum queue_reason {
     QUEUE_HANGS,        /* EVENT: `destination` answers nothing, and `count` connections wait */
     QUEUE_PAUSE_BEGINS, /* EVENT: queue_pause.h; `count`: so often in a row */
     QUEUE_PAUSE_ENDS,
-    QUEUE_ALARM, /* EVENT: what `destination` has said, `text`, is for the operator */
-    QUEUE_SHARE_USED    /* EVENT: `tenant` has no connection for its other mail, as `count` are busy
+    QUEUE_ALARM,     /* EVENT */
+    QUEUE_SHARE_USED /* EVENT: `tenant` has no connection for its other mail, as `count` are busy
                            with one message each for long, most of them at `destination` */
 };
 

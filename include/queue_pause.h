@@ -33,14 +33,14 @@ const char *queue_pause_state_name(enum queue_pause_state state);
 /* What was said to a message, and what follows from it. Texts are copied. */
 struct queue_refusal_said {
     enum queue_pause_kind kind;
-    const char *about;    /* the sending domain, or the mailbox; "" */
-    const char *row;      /* that says so, of actions.txt */
-    const char *why;      /* the reply */
-    bool early;           /* before any recipient was named: not about one domain's mail */
-    bool narrow;          /* never about more than that domain's mail */
-    unsigned times;       /* so many such replies in a row show it, at least 1, */
-    int64_t within_ms;    /* in so long */
-    int64_t for_ms;       /* it waits so long at first */
+    const char *about; /* the sending domain, or the mailbox; "" */
+    const char *row;   /* that says so, of actions.txt */
+    const char *why;   /* the reply */
+    bool early;        /* before any recipient was named: not about one domain's mail */
+    bool narrow;       /* never about more than that domain's mail */
+    unsigned times;    /* so many such replies in a row show it, at least 1, */
+    int64_t within_ms; /* in so long */
+    int64_t for_ms;    /* it waits so long at first */
 };
 void queue_was_refused(struct queue *q, const struct queue_attempt *attempt,
                        const struct queue_refusal_said *said, int64_t now_ms);

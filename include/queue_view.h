@@ -37,7 +37,7 @@ struct queue_destination_view {
     unsigned failures;  /* in a row */
     size_t waiting_by_class[STREAM_CLASSES]; /* recipients that are due */
     unsigned by_shard[QUEUE_VIEW_SHARDS];    /* connections */
-    unsigned paused; /* pauses of some of its mail: queue_each_pause() */
+    unsigned paused;                         /* pauses of some of its mail: queue_each_pause() */
     unsigned stuck;                          /* of those that are busy */
     unsigned kept;                           /* of the limit, for class security */
     double a_minute; /* messages that it takes, as it shows; 0: it has refused none as too many */

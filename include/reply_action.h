@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* reply_action.h - What follows from a reply beyond its own message: whose mail waits, for how long.
+/* reply_action.h - What follows from a reply beyond its own message: whose mail waits.
  *
  * Rows in a file of their own (policy/reply/actions.txt) say it, those of providers before those
  * for everybody: by the provider, by how the reply was judged (reply.h), by its codes and its
@@ -33,6 +33,7 @@ struct reply_action {
 };
 
 /* What follows from a reply that was judged so. It takes no memory but the stack. */
-struct reply_action reply_action(const struct reply_input *in, const struct reply_judgement *judged);
+struct reply_action reply_action(const struct reply_input *in,
+                                 const struct reply_judgement *judged);
 
 #endif

@@ -55,6 +55,9 @@ void pause_drop(struct queue *q, struct pause *p);
 /* As events have it: whose mail, from where and where to, and why. */
 void pause_print(const struct pause *p, char text_r[PAUSE_TEXT]);
 /* To be kept anew. */
-void pause_changed(struct queue *q, struct pause *p);
+static inline void pause_changed(struct queue *q, struct pause *p)
+{
+    p->changed = q->pauses_changed = true;
+}
 
 #endif

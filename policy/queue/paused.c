@@ -41,6 +41,15 @@ const char *queue_pause_state_name(enum queue_pause_state state)
     return states[state];
 }
 
+struct pause *pause_find(const struct destination *d, const struct pause_key *key)
+{
+    const struct pause item = {.tenant = (struct tenant *)(uintptr_t)key->tenant,
+                               .kind = key->kind,
+                               .domain = key->domain,
+                               .about = (char *)(uintptr_t)key->about};
+    return d->pauses.count > 0 ? pointer_table_find(&d->pauses, &item) : NULL;
+}
+
 /* ---- what is barred ---- */
 
 /* Is it about what this connection carries? */
@@ -95,8 +104,7 @@ bool pause_sets_aside(const struct line *line)
 
 bool pause_bars(const struct line *line, const struct connection *own)
 {
-    return may_bar(line) &&
-           (find_bar(line, "", own) || find_bar(line, line->domain->name, own));
+    return may_bar(line) && (find_bar(line, "", own) || find_bar(line, line->domain->name, own));
 }
 
 const char *pause_why(const struct line *line)
@@ -140,7 +148,6 @@ int64_t queue_pause_waits(struct queue *q, const struct queue_attempt *attempt,
     int64_t longest_ms = 0;
     if (!d || d->pauses.count == 0)
         return 0;
-    pauses_wake(q, now_ms);
     const char *domains[] = {a->line->domain->name, ""};
     for (size_t i = 0; i < COUNT_OF(domains) && longest_ms == 0; i++) {
         const struct pause_key key = {a->line->tenant, kind, domains[i], about};

@@ -59,15 +59,6 @@ void pauses_begin(struct destination *d)
     pointer_table_init(&d->pauses, hash_pause, same_pause);
 }
 
-struct pause *pause_find(const struct destination *d, const struct pause_key *key)
-{
-    const struct pause item = {.tenant = (struct tenant *)(uintptr_t)key->tenant,
-                               .kind = key->kind,
-                               .domain = key->domain,
-                               .about = (char *)(uintptr_t)key->about};
-    return d->pauses.count > 0 ? pointer_table_find(&d->pauses, &item) : NULL;
-}
-
 static struct pause_list *list_of(struct queue *q, struct tenant *tenant)
 {
     return tenant ? &tenant->pauses : &q->pauses;
@@ -96,15 +87,11 @@ struct pause *pause_add(struct queue *q, struct destination *d, const struct pau
     return p;
 }
 
-void pause_changed(struct queue *q, struct pause *p)
-{
-    p->changed = q->pauses_changed = true;
-}
-
 /* What it has set aside stands again, and is set aside once more where that is so. */
 static void lets_go(struct queue *q, const struct pause *p)
 {
-    const struct domain *domain = p->domain[0] ? domain_find(q, p->domain) : NULL;
+    const struct domain key = {.name = p->domain};
+    const struct domain *domain = p->domain[0] ? pointer_table_find(&q->domains, &key) : NULL;
     if (domain && domain->lane)
         lane_puts_back(q, domain->lane);
     destination_touch_all(q, p->destination);

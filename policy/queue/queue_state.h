@@ -92,8 +92,8 @@ struct queue {
     struct wide_look lookup_look[2];
     struct heap shun_wakes; /* struct shun: what has to be looked at first */
     struct host_rest *host_rests;
-    struct heap limit_wakes; /* struct rate_limit: what has to be looked at first */
-    struct heap pause_wakes; /* struct pause: the same */
+    struct heap limit_wakes;  /* struct rate_limit: what has to be looked at first */
+    struct heap pause_wakes;  /* struct pause: the same */
     struct pause_list pauses; /* of everybody's mail */
     bool pauses_changed;
     struct destination *dirty;

@@ -207,6 +207,7 @@ struct reply_action reply_action(const struct reply_input *in, const struct repl
 {
     struct reply_action action;
     struct err err = {0};
-    CHECK(reply_action_by(reply_actions_text, in, judged, &action, &err)); /* the build has read them */
+    CHECK(reply_action_by(reply_actions_text, in, judged, &action,
+                          &err)); /* the build has read them */
     return action;
 }

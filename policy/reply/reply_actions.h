@@ -25,7 +25,7 @@ MUST_CHECK bool reply_action_next(struct span *text, struct reply_action_row *ro
 
 /* Decide by other rows than those embedded. False: one of them is wrong. */
 MUST_CHECK bool reply_action_by(struct span rows, const struct reply_input *in,
-                                const struct reply_judgement *judged,
-                                struct reply_action *action_r, struct err *err);
+                                const struct reply_judgement *judged, struct reply_action *action_r,
+                                struct err *err);
 
 #endif

@@ -14,11 +14,10 @@ bool database_keep_pause(struct database *db, const struct queue_pause *pause, s
                         ROWS(db, SQL_PAUSE_DROP, TEXT(pause->destination), TEXT(pause->tenant),
                              TEXT(pause->domain), TEXT(kind), TEXT(pause->about)),
                         err);
-    struct rows *s =
-        ROWS(db, SQL_PAUSE_SET, TEXT(pause->destination), TEXT(pause->tenant), TEXT(pause->domain),
-             TEXT(kind), TEXT(pause->about), TEXT(pause->row), TEXT(pause->why),
-             INT(pause->state == QUEUE_PAUSE_GROWS), INT(pause->since_ms), INT(pause->until_ms),
-             INT(pause->for_ms));
+    struct rows *s = ROWS(db, SQL_PAUSE_SET, TEXT(pause->destination), TEXT(pause->tenant),
+                          TEXT(pause->domain), TEXT(kind), TEXT(pause->about), TEXT(pause->row),
+                          TEXT(pause->why), INT(pause->state == QUEUE_PAUSE_GROWS),
+                          INT(pause->since_ms), INT(pause->until_ms), INT(pause->for_ms));
     return rows_run(db, s, err);
 }
 

@@ -111,10 +111,11 @@ static bool is_rule(struct span name)
 {
     struct reply_rule rule;
     struct err err = {0};
-    for (struct span rest = all.rules; reply_rule_next(&rest, &rule, &err);)
-        if (span_equal(rule.name, name))
-            return true;
-    return false;
+    bool found = false;
+    for (struct span rest = all.rules; !found && reply_rule_next(&rest, &rule, &err);)
+        found = span_equal(rule.name, name);
+    CHECK(err.kind == ERR_NONE);
+    return found;
 }
 
 static void check_names(const struct reply_action_row *row, struct span names,
@@ -146,10 +147,11 @@ static bool has_earlier(struct span name)
     struct reply_action_row row;
     struct err err = {0};
     struct span rest = all.actions;
-    while (reply_action_next(&rest, &row, &err) && row.fits.name.ptr != name.ptr)
-        if (span_equal(row.fits.name, name))
-            return true;
-    return false;
+    bool found = false;
+    while (!found && reply_action_next(&rest, &row, &err) && row.fits.name.ptr != name.ptr)
+        found = span_equal(row.fits.name, name);
+    CHECK(err.kind == ERR_NONE);
+    return found;
 }
 
 static void check_row(const struct reply_action_row *row, bool *general)

@@ -12,7 +12,7 @@
 #include "deliveries.h"
 #include "delivery.h"
 #include "host_policy.h"
-#include "reply_action.h"
+#include "reply.h"
 #include "tls_policy.h"
 
 /* Who has answered, and how it was reached. */
@@ -149,30 +149,13 @@ struct sts_ask *domain_policy_find(struct deliveries *home, const struct config_
 void domain_policy_prefetch(struct deliveries *home, const struct config_route *route,
                             const struct dispatch_work *work);
 
-/* ---- outcome.c, attempt_heard.c ---- */
+/* ---- outcome.c ---- */
 
 /* Between two transactions: record who has got it, while the others are still to be asked (C3). */
 void attempt_record(struct attempt *p);
 /* Its other recipients are not asked for now: so many are not on disk yet that nobody else should
  * get it before they are, or the server has said that it was sent too much. */
 bool attempt_asks_no_more(const struct attempt *p);
-/* What its server has said of how fast it takes mail; before attempt_settle(). `reply_r`: with
- * QUEUE_TOO_FAST how it said so, borrowed; else NULL. */
-enum queue_spoken attempt_spoken(const struct attempt *p, const struct verdict **reply_r);
-/* The provider whose host has answered, else the host's domain: mx1.club.example is of
- * club.example. False: it is nobody's. */
-bool attempt_site(const struct attempt *p, size_t i, char site_r[64]);
-/* What its host meant, and what follows from that. False: no server has said anything. */
-bool attempt_judge(const struct attempt *p, size_t i, struct reply_judgement *judgement_r,
-                   struct reply_action *action_r);
-/* The queue learns whose other mail waits because of what was said; before attempt_settle(). */
-void attempt_tells_refusals(const struct attempt *p);
-/* The same, and of what those who have no answer yet are told: said to MAIL, or later. */
-void attempt_tells_failure(const struct attempt *p, const struct verdict *v, bool mail_taken);
-/* Does other mail wait because of it? Then those who are left do, too. */
-bool attempt_is_refused_for_others(const struct attempt *p);
-/* So long it waits, as its sending domain, or all of its mailboxes, do; 0: it goes. */
-int64_t attempt_waits_ms(const struct attempt *p);
 /* Turn the answers into outcomes, bounces and one transaction; then the attempt is gone. */
 void attempt_settle(struct attempt *p);
 /* Free it, and tell the queue. */

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* attempt_heard.c - What servers have said to a message, for the queue: what each reply means, and
  * whose other mail waits because of it. Which that is, a table says (policy/reply/actions.txt). */
-#include "attempt.h"
+#include "attempt_heard.h"
 
 #include "queue_pause.h"
 #include "queue_view.h"
@@ -185,8 +185,8 @@ int64_t attempt_waits_ms(const struct attempt *p)
     bool all_wait = p->mail->envelope.count > 0;
     int64_t mailboxes_ms = 0;
     for (size_t i = 0; ms == 0 && all_wait && i < p->mail->envelope.count; i++) {
-        int64_t one_ms = dispatch_pause_waits(d, a, QUEUE_PAUSE_MAILBOX,
-                                              p->mail->envelope.rcpts[i].address);
+        int64_t one_ms =
+            dispatch_pause_waits(d, a, QUEUE_PAUSE_MAILBOX, p->mail->envelope.rcpts[i].address);
         all_wait = one_ms > 0;
         if (mailboxes_ms == 0 || one_ms < mailboxes_ms)
             mailboxes_ms = one_ms;

@@ -8,6 +8,7 @@
  */
 #include "attempt.h"
 
+#include "attempt_heard.h"
 #include "clock.h"
 #include "log.h"
 #include "retry.h"

@@ -85,8 +85,8 @@ static void tell_limit_lasts(struct dispatch *d, const struct queue_decision *de
 static void log_pause(const struct queue_decision *decision, const char *word)
 {
     bool begins = decision->rest_ms > 0;
-    struct log_line *line =
-        log_text(log_begin(begins ? LOG_WARN : LOG_INFO, word), "destination", decision->destination);
+    struct log_line *line = log_text(log_begin(begins ? LOG_WARN : LOG_INFO, word), "destination",
+                                     decision->destination);
     if (*decision->tenant)
         line = log_text(line, "tenant", decision->tenant);
     line = log_text(line, "what", decision->text);
@@ -130,9 +130,9 @@ static bool tell_by_reason(struct dispatch *d, const struct queue_decision *deci
     static const struct {
         enum queue_reason reason;
         void (*tell)(struct dispatch *d, const struct queue_decision *decision);
-    } rows[] = {{QUEUE_SHARE_USED, log_held_up},         {QUEUE_HANGS, tell_hangs},
-                {QUEUE_LIMIT_LASTS, tell_limit_lasts},   {QUEUE_PAUSE_BEGINS, tell_pause},
-                {QUEUE_PAUSE_ENDS, tell_pause_over},     {QUEUE_ALARM, tell_alarm}};
+    } rows[] = {{QUEUE_SHARE_USED, log_held_up},       {QUEUE_HANGS, tell_hangs},
+                {QUEUE_LIMIT_LASTS, tell_limit_lasts}, {QUEUE_PAUSE_BEGINS, tell_pause},
+                {QUEUE_PAUSE_ENDS, tell_pause_over},   {QUEUE_ALARM, tell_alarm}};
     for (size_t i = 0; i < COUNT_OF(rows); i++)
         if (rows[i].reason == decision->reason) {
             rows[i].tell(d, decision);

@@ -93,9 +93,10 @@ MUST_CHECK bool dispatch_restore_speeds(struct dispatch *d, struct database *db,
 
 /* ---- dispatch_pauses.c, with the lock held: the same of pauses, seconds later ---- */
 
-/* It takes the lock. See struct destinations_calls. */
+/* See struct destinations_calls. */
 struct destinations_pauses;
-void dispatch_read_pauses(struct dispatch *d, struct destinations_pauses *pauses_r);
+void dispatch_copy_pauses(const struct dispatch *d, struct destinations_pauses *pauses_r,
+                          int64_t now_ms);
 void dispatch_keep_pauses(struct dispatch *d, int64_t now_ms);
 MUST_CHECK bool dispatch_restore_pauses(struct dispatch *d, struct database *db, int64_t now_ms,
                                         struct err *err);

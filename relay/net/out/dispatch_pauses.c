@@ -50,12 +50,11 @@ static void add(void *context, const struct queue_pause *pause)
     row->until_ms += k->later_ms;
 }
 
-void dispatch_read_pauses(struct dispatch *d, struct destinations_pauses *pauses_r)
+void dispatch_copy_pauses(const struct dispatch *d, struct destinations_pauses *pauses_r,
+                          int64_t now_ms)
 {
-    struct kept_pauses k = {.most = SHOWN_MAX};
-    k.later_ms = clock_now_ms() - dispatch_begin(d);
+    struct kept_pauses k = {.most = SHOWN_MAX, .later_ms = clock_now_ms() - now_ms};
     queue_each_pause(d->queue, add, &k);
-    pthread_mutex_unlock(&d->mutex);
     *pauses_r = k.copied;
 }
 

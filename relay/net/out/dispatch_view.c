@@ -162,6 +162,12 @@ static void read_limited(struct dispatch *d, const char *tenant_or_null,
     qsort(list_r->rows, list_r->count, sizeof(*list_r->rows), by_name);
 }
 
+static void read_pauses(struct dispatch *d, struct destinations_pauses *pauses_r)
+{
+    dispatch_copy_pauses(d, pauses_r, dispatch_begin(d));
+    pthread_mutex_unlock(&d->mutex);
+}
+
 static void add_tenant(void *context, const char *tenant, size_t waiting)
 {
     struct destinations_detail *detail = context;
@@ -306,8 +312,8 @@ static void rest_again(void *context, const struct database_rest *rest)
 static bool restore_speeds(struct dispatch *d, struct database *db, struct err *err)
 {
     int64_t now_ms = dispatch_begin(d);
-    bool ok = dispatch_restore_speeds(d, db, now_ms, err) &&
-              dispatch_restore_pauses(d, db, now_ms, err);
+    bool ok =
+        dispatch_restore_speeds(d, db, now_ms, err) && dispatch_restore_pauses(d, db, now_ms, err);
     dispatch_end(d, now_ms);
     return ok;
 }
@@ -359,7 +365,7 @@ static bool resume_host_of(struct dispatch *d, const char *name)
 
 const struct destinations_calls dispatch_destinations = {.read = read_all,
                                                          .read_known = read_known,
-                                                         .read_pauses = dispatch_read_pauses,
+                                                         .read_pauses = read_pauses,
                                                          .find = find,
                                                          .find_hop = find_hop,
                                                          .read_limited = read_limited,

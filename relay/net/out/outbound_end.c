@@ -3,6 +3,7 @@
  * its place in the queue. */
 #include "outbound_parts.h"
 
+#include "attempt_heard.h"
 #include "clock.h"
 #include "retry.h"
 

@@ -7,6 +7,7 @@
  * who has got it is with the store while the next one is asked. One part is on its way at a time,
  * and takes along all who came meanwhile; the end waits for it. */
 #include "attempt.h"
+#include "attempt_heard.h"
 #include "clock.h"
 
 #include "list_unsubscribe.h"

@@ -1,5 +1,5 @@
--- 0023.sql - Mail that waits as a receiver has refused some for its source, its sending domain or its mailbox: known again
--- after a restart.
+-- 0023.sql - Mail that waits as a receiver has refused some for its source, its sending domain or its mailbox: known
+-- again after a restart.
 
 CREATE TABLE pause(
   destination TEXT NOT NULL,
