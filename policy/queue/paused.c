@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
+enum { LOOK_MS = 10 * 60 * 1000 }; /* an operator may have ended it meanwhile */
+
 static const char *const kinds[QUEUE_PAUSE_KINDS] = {[QUEUE_PAUSE_SOURCE] = "mail",
                                                      [QUEUE_PAUSE_SENDER] = "sender_domain",
                                                      [QUEUE_PAUSE_MAILBOX] = "mailbox",
@@ -130,8 +132,9 @@ static int64_t waits(struct queue *q, struct pause *p, const struct attempt *a, 
 {
     if (!p || !pause_is_active(p))
         return 0;
-    if (p->until_ms > now_ms)
-        return p->until_ms - now_ms;
+    int64_t left_ms = p->until_ms - now_ms;
+    if (left_ms > 0)
+        return left_ms < LOOK_MS ? left_ms : LOOK_MS;
     if (p->state != QUEUE_PAUSE_ASKS)
         return 1; /* its time has just come */
     p->until_ms = now_ms + PAUSE_PROBE_MS;

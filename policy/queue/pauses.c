@@ -6,13 +6,13 @@
  *                                ▲                    │                 │
  *                                ╰─(refused: twice as long, up to two hours)
  *
- * Whose mail that is must not be up to who receives it. Whoever has a domain can lead it to a large
- * provider's hosts, often says there what is answered to its mail, and can have any tenant send him
- * some. So what was said after a recipient was named holds for mail to that domain only; what a
- * server says before it knows one, for all there. When a tenant's mail to three domains has met it
- * in a row, and none of his was taken between them, his other mail there goes on by one connection,
- * and one more for each message that is taken: it is not stopped, and whoever else refuses it is
- * met by one message.
+ * Whose mail that is must not be up to who receives it (S48). Whoever has a domain can lead it to a
+ * large provider's hosts, often says there what is answered to its mail, and can have any tenant
+ * send him some. So what was said after a recipient was named holds for mail to that domain only;
+ * what a server says before it knows one, for all there. When a tenant's mail to three domains has
+ * met it in a row, and none of his was taken between them, his other mail there goes on by one
+ * connection, and one more for each message that is taken: it is not stopped, and whoever else
+ * refuses it is met by one message.
  *
  * And it must not be up to other tenants: what one meets may be about what he sends. So it holds
  * for his mail, until another one meets the same (as in speed.c), while nobody else's was taken

@@ -5,7 +5,7 @@
 
 #include "address.h"
 #include "queue_view.h"
-#include "reply.h"
+#include "reply_action.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -16,6 +16,7 @@ struct explained {
     const char *mx; /* or NULL */
     char provider[64];
     struct reply_judgement judgement;
+    struct reply_action action;
 };
 
 /* "\n" as it is typed. */
@@ -60,18 +61,42 @@ static const char *what_follows(const struct explained *e)
                : "it is tried again by the schedule of its class";
 }
 
+/* What waits besides the message; of a tenant's mail, each. */
+static const char *what_waits(const struct explained *e)
+{
+    static const char *const texts[REPLY_DOS] = {
+        [REPLY_DO_NOTHING] = "no other mail waits",
+        [REPLY_DO_SLOW] = "mail to that destination goes apart, as fast as it is taken",
+        [REPLY_DO_PAUSE] = "mail to that domain waits",
+        [REPLY_DO_PAUSE_SOURCE] = "mail to that domain waits",
+        [REPLY_DO_PAUSE_DOMAIN] = "mail of the sending domain to that domain waits",
+        [REPLY_DO_SLOW_RECIPIENT] = "mail to that mailbox waits",
+        [REPLY_DO_RETRY_SOON] = "no other mail waits",
+        [REPLY_DO_ALARM] = "no other mail waits, and the operator is told"};
+    if (e->stage == REPLY_AT_CONNECT)
+        return "the destination's mail waits while it rests";
+    if (e->stage == REPLY_AT_MAIL && e->action.what == REPLY_DO_PAUSE_SOURCE)
+        return "all mail to that destination waits";
+    if (e->stage == REPLY_AT_MAIL && e->action.what == REPLY_DO_PAUSE_DOMAIN)
+        return "mail of the sending domain to that destination waits";
+    return texts[e->action.what];
+}
+
 static json_t *explained_row(const struct explained *e)
 {
     const struct reply_judgement *j = &e->judgement;
-    return ROW(FIELD("code", e->answer.code), FIELD("enhanced", (const char *)e->answer.enhanced),
-               FIELD("reply", (const char *)e->answer.text),
-               FIELD("stage", reply_stage_name(e->stage)), FIELD("mx", e->mx),
-               FIELD("provider", (const char *)e->provider),
-               FIELD("category", reply_category_name(j->category)),
-               FIELD("about", reply_about_name(j->about)), FIELD("rule", (const char *)j->rule),
-               FIELD("by", reply_by_name(j->by)), FIELD("class", j->retry ? "retry" : "permanent"),
-               FLAG("suppress", j->suppress_after > 0), FIELD("suppress_after", j->suppress_after),
-               FIELD("follows", what_follows(e)));
+    return ROW(
+        FIELD("code", e->answer.code), FIELD("enhanced", (const char *)e->answer.enhanced),
+        FIELD("reply", (const char *)e->answer.text), FIELD("stage", reply_stage_name(e->stage)),
+        FIELD("mx", e->mx), FIELD("provider", (const char *)e->provider),
+        FIELD("category", reply_category_name(j->category)),
+        FIELD("about", reply_about_name(j->about)), FIELD("rule", (const char *)j->rule),
+        FIELD("by", reply_by_name(j->by)), FIELD("class", j->retry ? "retry" : "permanent"),
+        FLAG("suppress", j->suppress_after > 0), FIELD("suppress_after", j->suppress_after),
+        FIELD("follows", what_follows(e)), FIELD("others", what_waits(e)),
+        FIELD("action", reply_do_name(e->action.what)), FIELD("row", (const char *)e->action.row),
+        FIELD("times", e->action.times), FIELD("within_s", e->action.within_ms / 1000),
+        FIELD("for_s", e->action.for_ms / 1000));
 }
 
 static void print_line(const char *title, const char *value, const char *more)
@@ -93,6 +118,7 @@ static void print_explained(const struct explained *e)
         print_line("provider", e->provider[0] ? e->provider : "none that is known", "");
     print_line("class", j->retry ? "retry" : "permanent", "");
     print_line("follows", what_follows(e), "");
+    print_line("others", what_waits(e), e->action.row);
 }
 
 int cli_reply_explain(struct cli *cli)
@@ -112,6 +138,7 @@ int cli_reply_explain(struct cli *cli)
     const struct reply_input in = {
         .answer = &e.answer, .stage = e.stage, .provider = span_of(e.provider)};
     e.judgement = reply_judge(&in);
+    e.action = reply_action(&in, &e.judgement);
     if (!cli->json) {
         print_explained(&e);
         return CLI_OK;

@@ -10,7 +10,7 @@
 #include <string.h>
 
 /* Of an attempt's answers so many are judged; what is about mailboxes is each one's own. */
-enum { JUDGED_FOR_SPEED = 4, JUDGED_FOR_PAUSES = 100 };
+enum { JUDGED_FOR_SPEED = 4, JUDGED_FOR_PAUSES = 20 };
 
 /* As co.uk and or.at: many have their names below it. */
 static bool is_for_many(const char *parent)
@@ -177,7 +177,7 @@ bool attempt_is_refused_for_others(const struct attempt *p)
 
 /* ---- what is known before ---- */
 
-int64_t attempt_waits_ms(const struct attempt *p)
+static int64_t waits_ms(const struct attempt *p)
 {
     struct dispatch *d = p->work->dispatch;
     const struct queue_attempt *a = p->work->attempt;
@@ -192,4 +192,11 @@ int64_t attempt_waits_ms(const struct attempt *p)
             mailboxes_ms = one_ms;
     }
     return ms > 0 ? ms : all_wait ? mailboxes_ms : 0;
+}
+
+int64_t attempt_waits_ms(struct attempt *p)
+{
+    int64_t left_ms = attempt_left_ms(p);
+    int64_t ms = waits_ms(p);
+    return left_ms > 0 && left_ms < ms ? left_ms : ms; /* its sender is told in time */
 }

@@ -23,6 +23,6 @@ void attempt_tells_failure(const struct attempt *p, const struct verdict *v, boo
 /* Does other mail wait because of it? Then those who are left do, too. */
 bool attempt_is_refused_for_others(const struct attempt *p);
 /* So long it waits, as its sending domain, or all of its mailboxes, do; 0: it goes. */
-int64_t attempt_waits_ms(const struct attempt *p);
+int64_t attempt_waits_ms(struct attempt *p);
 
 #endif
