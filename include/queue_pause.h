@@ -74,6 +74,6 @@ void queue_take_pauses(struct queue *q, queue_on_pause *on_pause, void *context)
 void queue_pauses_unkept(struct queue *q);
 /* As it was before a restart. One that would be forgotten by now does nothing; values out of bounds
  * are brought into them. */
-void queue_restore_pause(struct queue *q, const struct queue_pause *pause, int64_t now_ms);
+void queue_restore_pause(struct queue *q, const struct queue_pause *kept, int64_t now_ms);
 
 #endif
