@@ -119,6 +119,17 @@ const char *pause_why(const struct line *line)
     return p ? p->why : NULL;
 }
 
+struct tenant_rest pause_longest(const struct destination *d, const char *domain)
+{
+    struct tenant_rest longest = {0};
+    const struct pause *p;
+    for (size_t at = 0; d->paused > 0 && (p = pointer_table_next(&d->pauses, &at));)
+        if (p->kind == QUEUE_PAUSE_SOURCE && p->state == QUEUE_PAUSE_RESTS &&
+            (!p->domain[0] || strcmp(p->domain, domain) == 0) && p->until_ms > longest.until_ms)
+            longest = (struct tenant_rest){p->tenant ? p->tenant->name : "", p->why, p->until_ms};
+    return longest;
+}
+
 void pause_was_asked(struct queue *q, const struct connection *c)
 {
     if (c->lane->destination->paused > 0)

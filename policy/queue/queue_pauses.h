@@ -3,7 +3,7 @@
 #ifndef QUEUE_PAUSES_H
 #define QUEUE_PAUSES_H
 
-#include "queue_state.h"
+#include "queue_reasons.h"
 
 /* ---- pauses.c ---- */
 
@@ -32,6 +32,9 @@ bool pause_bars(const struct line *line, const struct connection *own);
 bool pause_sets_aside(const struct line *line);
 /* What holds up this mail; NULL: nothing. Borrowed. */
 const char *pause_why(const struct line *line);
+/* Of those that hold back mail to that domain, but what asks, the one that lasts longest; whose: ""
+ * of all. */
+struct tenant_rest pause_longest(const struct destination *d, const char *domain);
 /* The connection carries no mail any more, or is stuck: another message may ask. */
 void pause_was_asked(struct queue *q, const struct connection *c);
 

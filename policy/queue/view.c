@@ -259,6 +259,7 @@ void queue_find_domain(const struct queue *q, const char *name, struct queue_dom
             rate_limit_of_tenant(domain->lane->destination, domain->lane, now_ms);
         struct tenant_rest r = longer_of(
             limit, shun_longest(domain->lane->destination, domain->lane, domain_is_good(domain)));
+        r = longer_of(r, pause_longest(domain->lane->destination, domain->name));
         view_r->tenant_until_ms = r.until_ms;
         view_r->tenant = r.tenant;
         view_r->tenant_why = r.why;
