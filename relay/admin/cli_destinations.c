@@ -381,8 +381,12 @@ int cli_destination_resume(struct cli *cli)
         print_by_host(answer, "is tried again");
     } else if (code == CLI_OK) {
         cli_print_safe(json_row_get(answer, "destination"));
-        puts(json_row_is(answer, "rested") ? " is tried again"
-                                           : " had no rest; it is tried as usual");
+        if (json_row_int(answer, "pauses") > 0)
+            printf(" is tried again; pauses of its mail that have ended: %lld\n",
+                   json_row_int(answer, "pauses"));
+        else
+            puts(json_row_is(answer, "rested") ? " is tried again"
+                                               : " had no rest; it is tried as usual");
     }
     json_decref(answer);
     return code;

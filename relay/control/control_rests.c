@@ -283,6 +283,27 @@ bool control_destination_rest(struct database *db, struct control *c, struct err
     return rest_one(db, c, &o, name, known, err);
 }
 
+/* How much of its mail waits as some was refused. */
+static size_t count_pauses(const struct control *c, const char *name)
+{
+    struct destinations_pauses pauses;
+    size_t count = 0;
+    c->relay->calls->read_pauses(c->relay->dispatch, &pauses);
+    for (size_t i = 0; i < pauses.count; i++)
+        count += strcmp(pauses.rows[i].destination, name) == 0;
+    destinations_pauses_fini(&pauses);
+    return count;
+}
+
+/* An order by the name ends them, too. */
+static bool add_pauses_event(struct database *db, const struct control *c, const char *name,
+                             size_t count, struct err *err)
+{
+    char text[300];
+    snprintf(text, sizeof(text), "%zu pauses of its mail, by %s", count, c->who);
+    return count == 0 || add_event(db, name, "mail_resumed", text, err);
+}
+
 bool control_destination_resume(struct database *db, struct control *c, struct err *err)
 {
     char name[WHERE_NAME];
@@ -291,6 +312,8 @@ bool control_destination_resume(struct database *db, struct control *c, struct e
     if (!control_needs_destination(c, name, err))
         return false;
     const struct before was = describe_before(c, name);
-    PUT(c->answer, FLAG("rested", was.rested));
-    return resume_one(db, c, name, false, was.by_order, err);
+    size_t pauses = count_pauses(c, name);
+    PUT(c->answer, FLAG("rested", was.rested), FIELD("pauses", pauses));
+    return resume_one(db, c, name, false, was.by_order, err) &&
+           add_pauses_event(db, c, name, pauses, err);
 }

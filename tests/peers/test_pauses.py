@@ -76,9 +76,10 @@ def test_mail_waits_for_one_that_is_refused_for_its_source(relay_factory, mailho
     assert listed[name]["pauses"][0]["tenant"] == "eve"
     told = kinds(relay, "mail_paused")
     assert len(told) == 1 and told[0]["recipient"].startswith(name) and "mail of tenant eve to dest.test" in told[0]["reply"], told
-    relay.command("destination", "resume", name)
+    assert "pauses of its mail that have ended: 1" in relay.command("destination", "resume", name)
     wait_for(lambda: len(host.host.messages) == 61, 40, 0.1)
-    assert not pauses(relay, name)
+    assert not pauses(relay, name) and len(kinds(relay, "mail_resumed")) == 1
+    assert "had no rest" in relay.command("destination", "resume", name)
 
 
 def test_one_message_finds_out_the_most_urgent_first(relay_factory, mailhost, dns, delivery_port):
