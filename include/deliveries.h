@@ -51,6 +51,10 @@ struct deliveries {
     unsigned asked;                       /* questions to the reader so far */
     bool works_begun;                     /* in the last turn one was begun */
     uv_idle_t works_turn;
+    struct deliveries_site {
+        char host[280], site[64];
+        bool provider;
+    } last_site;         /* whose host it is, as it was found last (attempt_heard.c) */
     unsigned unrecorded; /* outcomes on their way to the store */
     unsigned checking;   /* connections whose rows are being looked at, as some were ended */
     bool check_again;    /* more have been ended meanwhile */

@@ -19,17 +19,29 @@ static bool is_for_many(const char *parent)
     return dot - parent <= 3 && strlen(dot + 1) == 2;
 }
 
+static void look_up_site(struct deliveries_site *s)
+{
+    s->provider = queue_provider_of(s->host, s->site, sizeof(s->site));
+    if (s->provider)
+        return;
+    const char *parent = strchr(s->host, '.');
+    bool named = parent && strchr(parent + 1, '.') && !is_for_many(parent + 1);
+    span_put(span_of(named ? parent + 1 : s->host), s->site, sizeof(s->site));
+}
+
+/* The table is gone through for another host than the last one. */
 bool attempt_site(const struct attempt *p, size_t i, char site_r[64])
 {
+    struct deliveries_site *last = &p->home->last_site;
     const char *remote = attempt_host_of(p, i)->remote;
-    char host[sizeof(p->host.remote)];
+    char host[sizeof(last->host)];
     snprintf(host, sizeof(host), "%.*s", (int)span_find(span_of(remote), '['), remote);
-    if (queue_provider_of(host, site_r, 64))
-        return true;
-    const char *parent = strchr(host, '.');
-    bool named = parent && strchr(parent + 1, '.') && !is_for_many(parent + 1);
-    span_put(span_of(named ? parent + 1 : host), site_r, 64);
-    return false;
+    if (!last->site[0] || strcmp(host, last->host) != 0) {
+        memcpy(last->host, host, sizeof(host));
+        look_up_site(last);
+    }
+    memcpy(site_r, last->site, sizeof(last->site));
+    return last->provider;
 }
 
 bool attempt_judge(const struct attempt *p, size_t i, struct reply_judgement *judgement_r,
