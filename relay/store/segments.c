@@ -3,14 +3,21 @@
  *
  * Happy path: add, add, … - sync - (commit by the store) - keep each.
  *
+ * What is written over again is there already: its sync changes no length and allocates nothing,
+ * and costs half. So a segment in which nothing lives any more begins anew; and as there is mostly
+ * one message on its way, two small ones take turns: while one is written, the other one empties.
+ *
  * Failure modes:
  * - a write fails: the group is refused; nobody refers to what lies behind the synced end
  * - a sync fails: the kernel may have dropped the pages, so nothing more is written to that segment
  *
  * Invariants:
- *   1. A place handed out lies wholly behind every synced record that is alive or read.
+ *   1. A place handed out lies wholly behind every synced record in its segment that is alive or
+ *      read.
  *   2. A segment is unlinked only when no committed message lies in it and it is not the current
  *      one.
+ *   3. The other one (`rest`) is written again only when a commit has been made in which nothing
+ *      lives there, so that no row of one that failed can come up any more.
  */
 #include "segments.h"
 
@@ -38,7 +45,9 @@ enum {
     SEGMENT_SIZE = 48 * 1024 * 1024,
     SLACK = 8 * 1024 * 1024, /* so much may be dead before anything is copied */
     GROUP_MAX = 512,
-    AHEAD = 8 * 1024 * 1024, /* allocated at once */
+    AHEAD = 8 * 1024 * 1024,     /* allocated at once */
+    TURN = 512 * 1024,           /* written, before the other one has its turn */
+    TURNS_MAX = 8 * 1024 * 1024, /* no larger one takes turns */
     RESERVE_MAX = 64 * 1024 * 1024
 };
 
@@ -51,13 +60,19 @@ struct segment {
     UT_hash_handle hh;
 };
 
+/* A file that is written. */
+struct written {
+    int fd;                      /* -1: none open */
+    struct spool_shared *shared; /* with readers of mail; NULL: none open */
+    int64_t number, end;         /* 0: none; end: of what is synced */
+    int64_t allocated;           /* up to here, or that was tried */
+};
+
 struct segments {
     char *state_dir;
     _Atomic int64_t next;
-    int fd;                      /* -1: none open */
-    struct spool_shared *shared; /* with readers of mail; NULL: none open */
-    int64_t current, end;        /* end: of what is synced */
-    int64_t allocated;           /* up to here, or that was tried */
+    struct written current, rest; /* rest: has its turn again when it is empty */
+    bool rest_is_empty;
     struct segment *all;
     int64_t roomy_until_ms; /* by the steady clock: the disk had much room */
     bool dead;              /* a segment may have become empty */
@@ -114,7 +129,7 @@ bool segments_open(const char *state_dir, struct segments **segments_r, struct e
     char path[4096];
     struct segments *s = xcalloc(1, sizeof(*s));
     s->state_dir = xstrdup(state_dir);
-    s->fd = -1;
+    s->current.fd = s->rest.fd = -1;
     s->next = 1;
     *segments_r = s;
     snprintf(path, sizeof(path), "%s/spool", state_dir);
@@ -124,6 +139,11 @@ bool segments_open(const char *state_dir, struct segments **segments_r, struct e
     return true;
 }
 
+static bool is_written(const struct segments *s, const struct segment *segment)
+{
+    return segment->number == s->current.number || segment->number == s->rest.number;
+}
+
 static struct segment *find(struct segments *s, int64_t number)
 {
     struct segment *segment = NULL;
@@ -131,18 +151,15 @@ static struct segment *find(struct segments *s, int64_t number)
     return segment;
 }
 
-static void close_current(struct segments *s)
+static void close_written(struct segments *s, struct written *w)
 {
-    struct segment *segment = find(s, s->current);
+    struct segment *segment = find(s, w->number);
     if (segment)
-        segment->size = s->end;
-    if (s->allocated > s->end) /* gives back the rest */
-        (void)!ftruncate(s->fd, s->end);
-    spool_unshare(s->shared);
-    s->shared = NULL;
-    s->fd = -1;
-    s->current = 0;
-    s->allocated = 0;
+        segment->size = w->end;
+    if (w->allocated > w->end) /* gives back the rest */
+        (void)!ftruncate(w->fd, w->end);
+    spool_unshare(w->shared);
+    *w = (struct written){.fd = -1};
 }
 
 void segments_free(struct segments *s)
@@ -151,7 +168,8 @@ void segments_free(struct segments *s)
     struct segment *next;
     if (!s)
         return;
-    close_current(s);
+    close_written(s, &s->current);
+    close_written(s, &s->rest);
     HASH_ITER (hh, s->all, segment, next) {
         HASH_DEL(s->all, segment);
         free(segment);
@@ -165,17 +183,52 @@ int64_t segments_reserve(struct segments *s)
     return atomic_fetch_add(&s->next, 1);
 }
 
+static void begin_current(struct segments *s)
+{
+    s->current = (struct written){.fd = -1, .number = segments_reserve(s)};
+}
+
+static void close_rest(struct segments *s)
+{
+    s->rest_is_empty = false;
+    if (!find(s, s->rest.number)) /* what was written there was not taken */
+        spool_unlink(s->state_dir, s->rest.number);
+    close_written(s, &s->rest);
+}
+
+/* The other one's, or a new one's, if it is worth it: where mail waits for long, segments become
+ * large, so that there are few. */
+static void take_turn(struct segments *s)
+{
+    bool small = s->current.end <= TURNS_MAX;
+    struct written last = s->current;
+    s->dead = true; /* the other one may be empty */
+    if (s->rest_is_empty && !spool_is_read(s->rest.shared)) {
+        s->current = s->rest;
+        s->current.end = 0;
+        s->rest = last;
+        s->rest_is_empty = false;
+    } else if (s->rest.number == 0 && small) {
+        s->rest = last;
+        begin_current(s);
+    }
+    if (s->rest.number != 0 && !small)
+        close_rest(s);
+}
+
 static void add(struct segments *s, const unsigned char *header, struct span bytes,
                 struct mail_place *place_r)
 {
     CHECK(s->records < GROUP_MAX);
-    if (s->records == 0 && (s->current == 0 || s->end > SEGMENT_SIZE)) {
-        close_current(s);
+    if (s->records == 0 && (s->current.number == 0 || s->current.end > SEGMENT_SIZE)) {
+        close_written(s, &s->current);
         s->dead = true;
-        s->current = segments_reserve(s);
-        s->end = 0;
+        begin_current(s);
+    } else if (s->records == 0 && s->current.end >= TURN) {
+        take_turn(s);
     }
-    *place_r = (struct mail_place){s->current, s->end + s->group_bytes, (int64_t)bytes.len};
+    *place_r =
+        (struct mail_place){s->current.number, s->current.end + s->group_bytes, (int64_t)bytes.len};
     memcpy(s->headers[s->records], header, SPOOL_RECORD_HEADER);
     s->parts[2 * s->records] = (struct iovec){s->headers[s->records], SPOOL_RECORD_HEADER};
     s->parts[2 * s->records + 1] = (struct iovec){(void *)(uintptr_t)bytes.ptr, bytes.len};
@@ -199,13 +252,14 @@ void segments_copy(struct segments *s, struct span record, struct mail_place *pl
 static bool open_current(struct segments *s, struct err *err)
 {
     char path[4096];
-    if (s->fd >= 0)
+    struct written *w = &s->current;
+    if (w->fd >= 0)
         return true;
-    spool_path(s->state_dir, s->current, path);
-    s->fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (s->fd >= 0)
-        s->shared = spool_share(s->state_dir, s->current, s->fd);
-    return (s->fd >= 0 || segments_fault(err, "creating", path)) &&
+    spool_path(s->state_dir, w->number, path);
+    w->fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (w->fd >= 0)
+        w->shared = spool_share(s->state_dir, w->number, w->fd);
+    return (w->fd >= 0 || segments_fault(err, "creating", path)) &&
            sync_directory(s->state_dir, err);
 }
 
@@ -214,21 +268,22 @@ static bool open_current(struct segments *s, struct err *err)
  * disk has little left, nothing is lost. */
 static void allocate(struct segments *s, int64_t end)
 {
-    if (end <= s->allocated)
+    struct written *w = &s->current;
+    if (end <= w->allocated)
         return;
-    s->allocated = end + AHEAD;
+    w->allocated = end + AHEAD;
     if (segments_disk_left(s->state_dir) / 64 > AHEAD)
-        (void)!fallocate(s->fd, FALLOC_FL_KEEP_SIZE, s->end, s->allocated - s->end);
+        (void)!fallocate(w->fd, FALLOC_FL_KEEP_SIZE, w->end, w->allocated - w->end);
 }
 
 static bool write_group(struct segments *s, struct err *err)
 {
-    allocate(s, s->end + s->group_bytes);
+    allocate(s, s->current.end + s->group_bytes);
     struct iovec *part = s->parts;
     size_t left = 2 * s->records;
-    int64_t at = s->end;
+    int64_t at = s->current.end;
     while (left > 0) {
-        ssize_t put = pwritev(s->fd, part, left < 1024 ? (int)left : 1024, at);
+        ssize_t put = pwritev(s->current.fd, part, left < 1024 ? (int)left : 1024, at);
         if (put < 0 && errno == EINTR)
             continue;
         if (put <= 0)
@@ -247,15 +302,15 @@ static bool write_group(struct segments *s, struct err *err)
 /* What could not be synced is of no use: the file goes, unless earlier messages lie in it. */
 static void abandon_current(struct segments *s)
 {
-    struct segment *segment = find(s, s->current);
-    s->allocated = 0; /* it is not touched any more */
+    struct segment *segment = find(s, s->current.number);
+    s->current.allocated = 0; /* it is not touched any more */
     if (!segment || segment->messages == 0)
-        spool_unlink(s->state_dir, s->current);
+        spool_unlink(s->state_dir, s->current.number);
     if (segment && segment->messages == 0) {
         HASH_DEL(s->all, segment);
         free(segment);
     }
-    close_current(s);
+    close_written(s, &s->current);
 }
 
 bool segments_sync(struct segments *s, struct err *err)
@@ -263,10 +318,10 @@ bool segments_sync(struct segments *s, struct err *err)
     if (s->records == 0)
         return true;
     bool ok = open_current(s, err) && write_group(s, err);
-    if (ok && fdatasync(s->fd) != 0)
+    if (ok && fdatasync(s->current.fd) != 0)
         ok = segments_fault(err, "syncing", "the spool");
     if (ok)
-        s->end += s->group_bytes;
+        s->current.end += s->group_bytes;
     else
         abandon_current(s);
     s->records = 0;
@@ -298,12 +353,17 @@ void segments_release(struct segments *s, const struct mail_place *place)
     s->dead = s->dead || segment->messages == 0;
 }
 
-/* What is written over again is there already: its sync changes no length and allocates nothing,
- * and costs half. Behind a commit, so that no row of one that failed can come up any more. */
-static void begin_anew(struct segments *s)
+/* Behind a commit. Where nothing lives at all, the other one is of no use. */
+static void look_at_written(struct segments *s)
 {
-    if (s->shared && !spool_is_read(s->shared))
-        s->end = 0;
+    const struct segment *current = find(s, s->current.number);
+    const struct segment *rest = find(s, s->rest.number);
+    bool is_empty = !current || current->messages == 0;
+    s->rest_is_empty = s->rest.number != 0 && (!rest || rest->messages == 0);
+    if (is_empty && s->current.shared && !spool_is_read(s->current.shared))
+        s->current.end = 0;
+    if (is_empty && s->rest_is_empty)
+        close_rest(s);
 }
 
 void segments_sweep(struct segments *s)
@@ -313,13 +373,10 @@ void segments_sweep(struct segments *s)
     if (!s->dead)
         return;
     s->dead = false;
+    look_at_written(s);
     HASH_ITER (hh, s->all, segment, next) {
-        if (segment->messages > 0)
+        if (segment->messages > 0 || is_written(s, segment))
             continue;
-        if (segment->number == s->current) {
-            begin_anew(s);
-            continue;
-        }
         spool_unlink(s->state_dir, segment->number);
         HASH_DEL(s->all, segment);
         free(segment);
@@ -366,7 +423,7 @@ bool segments_choose(struct segments *s)
     bool any = false;
     HASH_ITER (hh, s->all, segment, next) {
         segment->chosen = false;
-        if (segment->number == s->current || segment->left)
+        if (is_written(s, segment) || segment->left)
             continue;
         size += segment->size;
         bytes += segment->bytes;
@@ -375,7 +432,7 @@ bool segments_choose(struct segments *s)
         return false;
     HASH_ITER (hh, s->all, segment, next) {
         segment->chosen =
-            segment->number != s->current && !segment->left && segment->bytes < segment->size / 2;
+            !is_written(s, segment) && !segment->left && segment->bytes < segment->size / 2;
         any = any || segment->chosen;
     }
     return any;

@@ -48,14 +48,15 @@ void spool_path(const char *state_dir, int64_t segment, char *path_r)
 }
 
 struct spool_shared {
+    struct spool_shared *next;
     int fd;
     size_t users; /* the store, and messages that are read */
     char path[4096];
 };
 
 static struct {
-    pthread_mutex_t mutex; /* guards its users, too */
-    struct spool_shared *now;
+    pthread_mutex_t mutex;      /* guards its users, too */
+    struct spool_shared *first; /* those that are written */
 } sharing = {.mutex = PTHREAD_MUTEX_INITIALIZER};
 
 struct spool_shared *spool_share(const char *state_dir, int64_t segment, int fd)
@@ -65,7 +66,8 @@ struct spool_shared *spool_share(const char *state_dir, int64_t segment, int fd)
     shared->users = 1;
     spool_path(state_dir, segment, shared->path);
     pthread_mutex_lock(&sharing.mutex);
-    sharing.now = shared;
+    shared->next = sharing.first;
+    sharing.first = shared;
     pthread_mutex_unlock(&sharing.mutex);
     return shared;
 }
@@ -86,8 +88,11 @@ void spool_unshare(struct spool_shared *shared)
     if (!shared)
         return;
     pthread_mutex_lock(&sharing.mutex);
-    if (sharing.now == shared)
-        sharing.now = NULL;
+    struct spool_shared **at = &sharing.first;
+    while (*at && *at != shared)
+        at = &(*at)->next;
+    if (*at)
+        *at = shared->next;
     pthread_mutex_unlock(&sharing.mutex);
     leave(shared);
 }
@@ -104,10 +109,10 @@ bool spool_is_read(struct spool_shared *shared)
 static void open_segment(struct spool_message *m, const char *path)
 {
     pthread_mutex_lock(&sharing.mutex);
-    if (sharing.now && strcmp(sharing.now->path, path) == 0) {
-        m->shared = sharing.now;
+    for (m->shared = sharing.first; m->shared && strcmp(m->shared->path, path) != 0;)
+        m->shared = m->shared->next;
+    if (m->shared)
         m->shared->users++;
-    }
     pthread_mutex_unlock(&sharing.mutex);
     m->fd = m->shared ? m->shared->fd : open(path, O_RDONLY | O_CLOEXEC);
 }

@@ -27,7 +27,7 @@ void spool_record_header(int64_t id, uint64_t length, uint32_t crc,
 /* `path_r` holds at least 4096 bytes. */
 void spool_path(const char *state_dir, int64_t segment, char *path_r);
 
-/* The segment that is being written, from which most mail is read a moment later: its readers then
+/* A segment that is being written, from which most mail is read a moment later: its readers then
  * share this descriptor, which can be read, too, and look up no name. Takes `fd`, which is closed
  * behind spool_unshare() when the last of them has ended. On the store's thread. */
 struct spool_shared *spool_share(const char *state_dir, int64_t segment, int fd);
