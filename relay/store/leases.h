@@ -28,8 +28,8 @@ void leases_free(struct leases *l);
 bool leases_find(const struct leases *l, struct span name, struct sent_row *exact_r,
                  struct sent_row *stored_r);
 
-/* It is so now, and the disk has, or gets in the open transaction, `stored`. `now_ms`: by the
- * clock of rows. False: there is no room for another one, and the disk must have it exactly.
+/* It is so now, and the disk has, or gets in the open transaction, `stored`. `now_ms` tells who is
+ * in use. False: there is no room for another one, and the disk must have it exactly.
  * When another one gave up its place, `left_r` says which, with its length (else 0), and how it is:
  * it is to be written in the same transaction. */
 struct leases_left {

@@ -91,6 +91,17 @@ def test_a_reset_holds_after_kill_9(limited):
     assert left(limited) == BURST and spend_again(limited, 2 * BURST) == BURST
 
 
+@pytest.mark.parametrize("limited", ["rate", "daily rate"], indirect=True)
+def test_what_is_undone_with_its_message_was_not_counted(limited):
+    """The rate is used up at one of its recipients: the whole message is refused, and those before it are as if nothing had been said."""
+    assert spend_again(limited, 10) == 10
+    many = [f"many{number}@dest.test" for number in range(BURST)]
+    with limited.client() as client, pytest.raises(smtplib.SMTPResponseException) as refused:
+        client.sendmail("hello@club.test", many, "From: <hello@club.test>\r\nSubject: many\r\n\r\nmany\r\n")
+    assert refused.value.smtp_code == 452 and left(limited) == BURST - 10
+    assert spend_again(limited, 2 * BURST) == BURST - 10
+
+
 @pytest.mark.parametrize("limited", ["domain"], indirect=True)
 def test_who_writes_to_many_domains_takes_nobody_s_count(limited, dns):
     """More counts than there is room for, of other tenants, and a crash and a clean stop behind them."""
