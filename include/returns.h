@@ -65,6 +65,7 @@ struct returns_recipient {
     enum returns_action action;
     char status[RETURNS_STATUS_MAX + 1]; /* "5.1.1" (RFC 3463) */
     char reply[RETURNS_REPLY_MAX + 1];   /* what a server said, or a program, on one line */
+    bool by_text; /* only the text beside the report says why, where it names `address` */
 };
 
 struct returns_reading {
@@ -99,8 +100,8 @@ struct returns_judgement {
 
 /* What came back of a recipient, judged as if it had been heard at RCPT: by the reply, or the
  * status where there is none. A mailbox that is not known suppresses at once only by a report in
- * the standard's form about the recipient that we wrote to; else when it is heard on a second day.
- * False: the delivery has not failed, or nothing says why. */
+ * the standard's form, which says why, about the recipient that we wrote to; else when it is heard
+ * on a second day. False: the delivery has not failed, or nothing says why. */
 MUST_CHECK bool returns_judge(const struct returns_reading *reading, size_t index,
                               struct returns_judgement *judgement_r);
 

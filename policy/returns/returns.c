@@ -175,12 +175,50 @@ static void complete_report(const struct returns_parts *parts, const struct retu
     free(told);
 }
 
+/* No reply, and a status whose detail is "other or undefined" (RFC 3463 section 3). */
+static bool is_unexplained(const struct returns_recipient *r)
+{
+    const char *detail = strrchr(r->status, '.');
+    return r->action == RETURNS_ACTION_FAILED && !r->reply[0] &&
+           (!detail || strcmp(detail, ".0") == 0);
+}
+
+static void explain(struct returns_recipient *r, const struct returns_reading *told)
+{
+    for (size_t i = 0; i < told->recipient_count; i++) {
+        const struct returns_recipient *by = &told->recipients[i];
+        if (!by->reply[0] || !span_equal_nocase(span_of(by->address), span_of(r->address)))
+            continue;
+        memcpy(r->reply, by->reply, sizeof(r->reply));
+        r->by_text = true;
+        return;
+    }
+}
+
+/* Exim and OpenSMTPD write why it has failed into the text for people only. */
+static void explain_report(const struct returns_parts *parts, const struct returns_lines *lines,
+                           struct returns_reading *reading)
+{
+    struct returns_reading *told = NULL;
+    for (size_t i = 0; i < reading->recipient_count; i++) {
+        if (!is_unexplained(&reading->recipients[i]))
+            continue;
+        if (!told && (told = calloc(1, sizeof(*told))))
+            read_text(parts, lines, told);
+        if (!told)
+            return;
+        explain(&reading->recipients[i], told);
+    }
+    free(told);
+}
+
 static bool read_report(const struct returns_parts *parts, const struct returns_lines *lines,
                         struct returns_reading *reading)
 {
     if (!parts->has_status || returns_fields_status(buf_span(&parts->status), reading) == 0)
         return false;
     complete_report(parts, lines, reading);
+    explain_report(parts, lines, reading);
     reading->kind = kind_of_report(reading);
     if (reading->kind == RETURNS_UNKNOWN)
         reading->recipient_count = 0; /* the text may say it better */

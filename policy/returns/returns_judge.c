@@ -31,7 +31,7 @@ bool returns_judge(const struct returns_reading *reading, size_t index,
         .answer = &judgement_r->answer, .stage = REPLY_AT_RCPT, .provider = SPAN_NONE};
     judgement_r->reply = reply_judge(&in);
     unsigned after = judgement_r->reply.suppress_after;
-    bool sure = reading->kind == RETURNS_DSN_FAILED &&
+    bool sure = reading->kind == RETURNS_DSN_FAILED && !r->by_text &&
                 (!r->final[0] || span_equal_nocase(span_of(r->final), span_of(r->address)));
     if (r->status[0] == '4') /* what is not permanent says nothing of a mailbox */
         after = 0;

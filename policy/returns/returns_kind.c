@@ -4,9 +4,9 @@
  *
  * In this order: what is told to a postmaster; a bounce, because many are marked as automatic; a
  * question who writes; an automatic answer; a list; a person. A bounce is one by
- * X-Failed-Recipients; or it comes from a program that delivers, or by the null sender, and says
- * that something failed; or its subject and its text both say so. A subject that answers or
- * forwards one says nothing, nor does what is quoted.
+ * X-Failed-Recipients; or it comes from a program that delivers, or from nobody ("<>"), or by the
+ * null sender, and says that something failed; or its subject and its text both say so. A subject
+ * that answers or forwards one says nothing, nor does what is quoted.
  */
 #include "returns_kind.h"
 
@@ -201,11 +201,17 @@ static bool is_away(const struct looked_at *l)
            has_mark(header, &answered);
 }
 
+/* "From: <>": whoever is away has an address, what refuses mail for a user may have none. */
+static bool is_nobody(const struct looked_at *l)
+{
+    return is_empty_path(l->parts->header, SPAN("From"));
+}
+
 static bool is_bounce(const struct looked_at *l)
 {
     struct field f;
     struct span subject = buf_span(&l->subject);
-    bool delivers = returns_phrase_in(RETURNS_PHRASE_DAEMON, buf_span(&l->from));
+    bool delivers = returns_phrase_in(RETURNS_PHRASE_DAEMON, buf_span(&l->from)) || is_nobody(l);
     bool told = !is_answer(subject) && returns_phrase_in(RETURNS_PHRASE_BOUNCE_SUBJECT, subject);
     bool said = returns_phrase_in(RETURNS_PHRASE_FAILURE, buf_span(&l->text)) ||
                 returns_phrase_in(RETURNS_PHRASE_DELAY, buf_span(&l->text));

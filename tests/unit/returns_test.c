@@ -171,6 +171,11 @@ struct kind_case {
     enum returns_follows follows;
 };
 
+#define BESIDE(text, status, more)                                                                    \
+    "From: MAILER-DAEMON@mx.example\nContent-Type: multipart/report; boundary=x\n\n--x\n\n" text "\n--x\n" \
+    "Content-Type: message/delivery-status\n\nReporting-MTA: dns; mx.example\n\n"                      \
+    "Final-Recipient: rfc822; user@far.example\nAction: failed\nStatus: " status "\n" more "--x--\n"
+
 static void kinds_in_order(void **state)
 {
     static const struct kind_case cases[] = {
@@ -182,6 +187,41 @@ static void kinds_in_order(void **state)
          .message = "Auto-Submitted: auto-replied\nPrecedence: bulk\n" DAEMON UNKNOWN,
          .kind = RETURNS_BOUNCE_NONSTANDARD,
          .follows = RETURNS_FOLLOWS_SUPPRESS_LATER},
+        {.label = "a bounce by nobody, marked as an answer",
+         .message = "Return-Path: <>\nFrom: <>\nAuto-Submitted: auto-replied\n\n"
+                    "You sent mail to user@far.example. That's not a valid user here.\n",
+         .kind = RETURNS_BOUNCE_NONSTANDARD,
+         .follows = RETURNS_FOLLOWS_SUPPRESS_LATER},
+        {.label = "the same by somebody",
+         .message = "Return-Path: <>\nFrom: <bob@far.example>\nAuto-Submitted: auto-replied\n\n"
+                    "You sent mail to user@far.example. That's not a valid user here.\n",
+         .kind = RETURNS_AUTO_REPLY,
+         .follows = RETURNS_FOLLOWS_NOTHING},
+        {.label = "a report whose reason is in its text only",
+         .message = BESIDE("The following address(es) failed:\n\n  user@far.example\n    No such user here\n", "5.0.0", ""),
+         .kind = RETURNS_DSN_FAILED,
+         .follows = RETURNS_FOLLOWS_SUPPRESS_LATER},
+        {.label = "with a status that says as little",
+         .message = BESIDE("An error has occurred:\n\nuser@far.example: \"No such user\"\n", "5.3.0", ""),
+         .kind = RETURNS_DSN_FAILED,
+         .follows = RETURNS_FOLLOWS_SUPPRESS_LATER},
+        {.label = "its text is about another",
+         .message = BESIDE("The following address(es) failed:\n\n  amy@far.example\n    No such user here\n", "5.0.0", ""),
+         .kind = RETURNS_DSN_FAILED,
+         .follows = RETURNS_FOLLOWS_KEEP},
+        {.label = "its status says why",
+         .message = BESIDE("The following address(es) failed:\n\n  user@far.example\n    No such user here\n", "5.2.2", ""),
+         .kind = RETURNS_DSN_FAILED,
+         .follows = RETURNS_FOLLOWS_KEEP},
+        {.label = "its reply says why",
+         .message = BESIDE("The following address(es) failed:\n\n  user@far.example\n    No such user here\n", "5.0.0",
+                           "Diagnostic-Code: smtp; 552 5.2.2 Mailbox full\n"),
+         .kind = RETURNS_DSN_FAILED,
+         .follows = RETURNS_FOLLOWS_KEEP},
+        {.label = "it will be tried again",
+         .message = BESIDE("The following address(es) failed:\n\n  user@far.example\n    No such user here\n", "4.0.0", ""),
+         .kind = RETURNS_DSN_FAILED,
+         .follows = RETURNS_FOLLOWS_KEEP},
         {.label = "a full mailbox is no reason",
          .message = DAEMON "<user@far.example>: 552 5.2.2 mailbox full\n",
          .kind = RETURNS_BOUNCE_NONSTANDARD,

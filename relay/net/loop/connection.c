@@ -403,7 +403,7 @@ static void on_turn(struct handshake *item)
     else
         c->events->bytes(c->owner, buf_span(&cipher));
     buf_fini(&cipher);
-    if (c->share && !c->share->of_all && c->tls->state != TLS_HANDSHAKE)
+    if (c->share && !c->share->of_all && c->tls && c->tls->state != TLS_HANDSHAKE)
         end_share(c);
     if (!c->closing)
         update_reading(c);
