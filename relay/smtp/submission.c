@@ -284,8 +284,8 @@ void submission_input(struct submission *s, struct span bytes)
 {
     check(s);
     CHECK(s->want == SUBMISSION_INPUT);
-    bool tls_hello =
-        s->phase == SUBMISSION_CONNECTED && s->in.len == 0 && bytes.len > 0 && bytes.ptr[0] == 0x16;
+    bool tls_hello = s->phase == SUBMISSION_CONNECTED && s->lines == 0 && s->in.len == 0 &&
+                     bytes.len > 0 && bytes.ptr[0] == 0x16;
     bool fits = tls_hello || bytes.len <= s->in.limit - s->in.len;
     bool more = fits && s->in.len == 0; /* then a message's bytes need not be kept before */
     while (more && s->phase == SUBMISSION_DATA && s->want == SUBMISSION_INPUT && bytes.len > 0)
