@@ -34,8 +34,10 @@ enum alert_kind {
 
 /* As the config file and the audit trail say it. */
 const char *alert_name(enum alert_kind kind);
-/* What it is, for people. */
-const char *alert_sentence(enum alert_kind kind);
+/* The same of what is over, or its name, where that has none of its own. */
+const char *alert_end_name(enum alert_kind kind);
+/* What it is, for people; `what`: a row's verb or event, which may be the end of it. */
+const char *alert_sentence(enum alert_kind kind, struct span what);
 bool alert_parse(struct span name, enum alert_kind *kind_r);
 /* The kind of a row of the trail, by its verb or event. */
 enum alert_kind alert_kind_of(struct span what);

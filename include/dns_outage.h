@@ -23,8 +23,12 @@ enum dns_outage_news {
     DNS_OUTAGE_IS_OVER /* after LASTS */
 };
 
-/* DNS is silent, or answers, for `by` (any pointer of one's own). `wanted`: mail has asked. */
+/* DNS is silent, or answers, for `by` (any pointer of one's own). `wanted`: mail has asked.
+ * `since_ms_r`: when what lasts, or is over, began. */
 enum dns_outage_news dns_outage_note(struct dns_outage *o, const void *by, bool silent, bool wanted,
-                                     int64_t now_ms, int64_t after_ms);
+                                     int64_t now_ms, int64_t after_ms, int64_t *since_ms_r);
+
+/* What was LASTS could not be told: it is once more, the next time that it is noted. */
+void dns_outage_untold(struct dns_outage *o);
 
 #endif

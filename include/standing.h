@@ -20,9 +20,12 @@ void standing_settings(struct standing *s, const char *file, const char *text, i
 /* How DNSSEC stands: a word, as control's `status` has it, and the trust anchor. Literal and
  * copied. */
 void standing_dnssec(struct standing *s, const char *state, const char *trust_anchor);
-/* DNS is silent, or answers (dns_outage.h). `by`, `now_ms` and `after_ms` as there. */
+/* DNS is silent, or answers now (dns_outage.h). `by`, `after_ms` and `since_ms_r` as there, by
+ * clock_steady_ms(). */
 enum dns_outage_news standing_dns(struct standing *s, const void *by, bool silent, bool wanted,
-                                  int64_t now_ms, int64_t after_ms);
+                                  int64_t after_ms, int64_t *since_ms_r);
+/* What it has said could not be told: it says it again. */
+void standing_dns_untold(struct standing *s);
 /* A reload was refused; the settings stay. */
 void standing_refused(struct standing *s, const char *why, int64_t now_ms);
 

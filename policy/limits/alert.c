@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* alert.c - Maps audit verbs to kinds of alerts, and collects the alerts of one kind into batches.
- * A kind has the name of its verb; several verbs belong to "key" and to "webhook_disabled", and all
- * others to "admin". */
+ * A kind has the name of its verb, and may have one for its end; several verbs belong to "key" and
+ * to "webhook_disabled", and all others to "admin". */
 #include "alert.h"
 
 #include "check.h"
@@ -45,9 +45,24 @@ static const char *const sentences[] = {
     [ALERT_WEBHOOK] = "look at a webhook",
     [ALERT_PAUSE] = "a receiver refuses mail for its source or sender, and more of it waits"};
 
-const char *alert_sentence(enum alert_kind kind)
+/* Of those whose end is told as well. */
+static const struct {
+    const char *name, *sentence;
+} ends[ALERT_KINDS] = {[ALERT_DNS] = {"dns_answers", "DNS answers again, and mail goes"}};
+
+static bool is_end(enum alert_kind kind, struct span what)
 {
-    return sentences[kind];
+    return ends[kind].name && span_equal(what, span_of(ends[kind].name));
+}
+
+const char *alert_sentence(enum alert_kind kind, struct span what)
+{
+    return is_end(kind, what) ? ends[kind].sentence : sentences[kind];
+}
+
+const char *alert_end_name(enum alert_kind kind)
+{
+    return ends[kind].name ? ends[kind].name : names[kind];
 }
 
 const char *alert_name(enum alert_kind kind)
@@ -70,6 +85,9 @@ enum alert_kind alert_kind_of(struct span what)
     enum alert_kind kind = ALERT_ADMIN;
     if (alert_parse(what, &kind))
         return kind;
+    for (size_t i = 0; i < COUNT_OF(ends); i++)
+        if (is_end((enum alert_kind)i, what))
+            return (enum alert_kind)i;
     if (span_starts_nocase(what, SPAN("webhook_")))
         return ALERT_WEBHOOK;
     return span_starts_nocase(what, SPAN("key")) ? ALERT_KEY : ALERT_ADMIN;

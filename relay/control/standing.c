@@ -4,6 +4,7 @@
 #include "standing.h"
 
 #include "check.h"
+#include "clock.h"
 
 #include <pthread.h>
 #include <stdio.h>
@@ -53,12 +54,21 @@ void standing_dnssec(struct standing *s, const char *state, const char *trust_an
 }
 
 enum dns_outage_news standing_dns(struct standing *s, const void *by, bool silent, bool wanted,
-                                  int64_t now_ms, int64_t after_ms)
+                                  int64_t after_ms, int64_t *since_ms_r)
 {
+    int64_t now_ms = clock_steady_ms();
     pthread_mutex_lock(&s->mutex);
-    enum dns_outage_news news = dns_outage_note(&s->now.dns, by, silent, wanted, now_ms, after_ms);
+    enum dns_outage_news news =
+        dns_outage_note(&s->now.dns, by, silent, wanted, now_ms, after_ms, since_ms_r);
     pthread_mutex_unlock(&s->mutex);
     return news;
+}
+
+void standing_dns_untold(struct standing *s)
+{
+    pthread_mutex_lock(&s->mutex);
+    dns_outage_untold(&s->now.dns);
+    pthread_mutex_unlock(&s->mutex);
 }
 
 void standing_refused(struct standing *s, const char *why, int64_t now_ms)

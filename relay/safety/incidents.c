@@ -21,6 +21,7 @@ struct incidents {
 
 struct note {
     enum alert_kind kind;
+    const char *what; /* what the trail calls it */
     char about[400], text[400];
 };
 
@@ -52,7 +53,7 @@ static uint64_t add_digest(uint64_t digest, const char *text)
 static uint64_t digest_of(const struct note *note)
 {
     uint64_t digest = 0xcbf29ce484222325 + (uint64_t)note->kind;
-    digest = add_digest(digest, note->about);
+    digest = add_digest(add_digest(digest, note->what), note->about);
     bool each = note->kind == ALERT_LOCKED || note->kind == ALERT_CERTIFICATE;
     return each ? add_digest(digest, note->text) : digest;
 }
@@ -76,7 +77,7 @@ static bool may_write(struct incidents *n, const struct note *note)
 static bool write_note(struct database *db, void *context, struct err *err)
 {
     const struct note *note = context;
-    return database_note(db, AUDIT_RELAY, alert_name(note->kind), note->about, note->text, err);
+    return database_note(db, AUDIT_RELAY, note->what, note->about, note->text, err);
 }
 
 static void put(struct incidents *n, const struct note *note)
@@ -89,17 +90,29 @@ static void put(struct incidents *n, const struct note *note)
     store_put(n->store, &change->job);
 }
 
-bool incidents_add(struct incidents *n, enum alert_kind kind, const char *about, const char *text)
+static bool add(struct incidents *n, struct note *note, const char *about, const char *text)
 {
-    struct note note = {.kind = kind};
-    snprintf(note.about, sizeof(note.about), "%s", about);
-    snprintf(note.text, sizeof(note.text), "%s", text);
+    snprintf(note->about, sizeof(note->about), "%s", about);
+    snprintf(note->text, sizeof(note->text), "%s", text);
     pthread_mutex_lock(&n->mutex);
-    bool may = may_write(n, &note);
+    bool may = may_write(n, note);
     pthread_mutex_unlock(&n->mutex);
     if (may)
-        put(n, &note);
+        put(n, note);
     return may;
+}
+
+bool incidents_add(struct incidents *n, enum alert_kind kind, const char *about, const char *text)
+{
+    struct note note = {.kind = kind, .what = alert_name(kind)};
+    return add(n, &note, about, text);
+}
+
+bool incidents_add_end(struct incidents *n, enum alert_kind kind, const char *about,
+                       const char *text)
+{
+    struct note note = {.kind = kind, .what = alert_end_name(kind)};
+    return add(n, &note, about, text);
 }
 
 void incidents_add_event(struct incidents *n, const char *kind, const char *about, const char *text)

@@ -321,6 +321,7 @@ const char *database_event_kind(size_t i)
                                         "destination_resumed",
                                         "dialogue",
                                         "disk_full",
+                                        "dns_answers",
                                         "dns_silent",
                                         "dnssec",
                                         "expired",

@@ -93,7 +93,32 @@ def test_a_dns_that_is_dead_is_told_once_and_its_end(world, relay_factory, hook)
     world.tree.front.fault = None
     wait_for(lambda: len(told(hook, "dns_silent")) == 2, 60)
     assert len(words(relay, "dns_silent")) == len(words(relay, "dns_answers")) == 1
+    begins, ends = told(hook, "dns_silent")
+    assert begins["what"] == "dns_silent" and "look at DNS: mail waits" in begins["text"] and "since 20" in begins["text"], begins
+    assert ends["what"] == "dns_answers" and "DNS answers again" in ends["text"] and "waits" not in ends["text"], ends
     assert "dns_silent_since" not in relay.json("status")
     assert relay.json("status")["dnssec"] == "validates"
     relay.command("queue", "retry", "--all")
     relay.wait_kind(id, "delivered", 60)
+
+
+def test_each_outage_within_an_hour_is_told(world, relay_factory, hook):
+    """The second one is another one, however soon it comes."""
+    for domain in ("here.test", "there.test", "else.test"):
+        world.zone(domain)
+        world.host(f"mx.{domain}")
+        world.mx(domain, f"mx.{domain}")
+    relay = relay_factory(ALERTS % hook.port, dns=world.tree)
+    relay.config.write_text(relay.config.read_text().replace('dnssec = "on"', 'dnssec = "on"  silent_after = "1s"'))
+    world.tree.start()
+    relay.start()
+    relay.wait_kind(relay.send(to="x@here.test"), "delivered")
+    for n, domain in ((1, "there.test"), (2, "else.test")):
+        world.tree.front.fault = "SERVFAIL"
+        relay.send(to=f"x@{domain}")
+        wait_for(lambda: len(words(relay, "dns_silent")) == n, 60)
+        world.tree.front.fault = None
+        wait_for(lambda: len(words(relay, "dns_answers")) == n, 60)
+    wait_for(lambda: sum(body["count"] for body in told(hook, "dns_silent")) == 4, 30)
+    kinds = [e["kind"] for e in relay.json("events") if e["kind"].startswith("dns_")]
+    assert kinds == ["dns_silent", "dns_answers"] * 2, kinds

@@ -12,10 +12,20 @@ static void kinds(void **state)
     } rows[] = {{"locked", ALERT_LOCKED},       {"identity_refused", ALERT_IDENTITY},
                 {"flood", ALERT_FLOOD},         {"certificate", ALERT_CERTIFICATE}, {"route", ALERT_ROUTE},
                 {"key_made", ALERT_KEY},        {"key.retire", ALERT_KEY},
-                {"suppress.add", ALERT_ADMIN}, {"destination_rests", ALERT_DESTINATION}, {"connections_full", ALERT_CONNECTIONS}, {"suppression_paused", ALERT_SUPPRESSION}, {"share_used_up", ALERT_SHARE}, {"disk_full", ALERT_DISK}, {"dnssec", ALERT_DNSSEC}, {"dns_silent", ALERT_DNS}, {"process_ended", ALERT_PROCESS}, {"webhook_dropped", ALERT_WEBHOOK}, {"webhook_disabled", ALERT_WEBHOOK}, {"mail_paused", ALERT_PAUSE}, {"webhook.add", ALERT_ADMIN}, {"destination.rest", ALERT_ADMIN},  {"", ALERT_ADMIN}};
+                {"suppress.add", ALERT_ADMIN}, {"destination_rests", ALERT_DESTINATION}, {"connections_full", ALERT_CONNECTIONS}, {"suppression_paused", ALERT_SUPPRESSION}, {"share_used_up", ALERT_SHARE}, {"disk_full", ALERT_DISK}, {"dnssec", ALERT_DNSSEC}, {"dns_silent", ALERT_DNS}, {"dns_answers", ALERT_DNS}, {"process_ended", ALERT_PROCESS}, {"webhook_dropped", ALERT_WEBHOOK}, {"webhook_disabled", ALERT_WEBHOOK}, {"mail_paused", ALERT_PAUSE}, {"webhook.add", ALERT_ADMIN}, {"destination.rest", ALERT_ADMIN},  {"", ALERT_ADMIN}};
     (void)state;
     for (size_t i = 0; i < COUNT_OF(rows); i++)
         EXPECT(alert_kind_of(span_of(rows[i].what)) == rows[i].kind, rows[i].what);
+}
+
+/* What is over is not told as if it lasted. */
+static void an_end_has_words_of_its_own(void **state)
+{
+    (void)state;
+    assert_string_equal(alert_end_name(ALERT_DNS), "dns_answers");
+    assert_string_equal(alert_sentence(ALERT_DNS, SPAN("dns_silent")), "look at DNS: mail waits while it gives no answer");
+    assert_string_equal(alert_sentence(ALERT_DNS, SPAN("dns_answers")), "DNS answers again, and mail goes");
+    assert_string_equal(alert_sentence(ALERT_DISK, SPAN("dns_answers")), "look at the disk");
 }
 
 /* An event each second for an hour, an interval of a minute: one at once, then one a minute. */
@@ -85,7 +95,7 @@ static void each_tenant_is_named_before_one_is_twice(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(kinds),
+        cmocka_unit_test(kinds), cmocka_unit_test(an_end_has_words_of_its_own),
         cmocka_unit_test(an_hour_of_events),
         cmocka_unit_test(more_verbs_than_places), cmocka_unit_test(each_tenant_is_named_before_one_is_twice),
     };

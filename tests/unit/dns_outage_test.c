@@ -28,11 +28,12 @@ static void it_is_told_once(void **state)
                              {false, true, 900001, DNS_OUTAGE_IS_OVER}, {true, true, 900002, DNS_OUTAGE_NO_NEWS},
                              {false, true, 900003, DNS_OUTAGE_NO_NEWS}, {false, true, 900004, DNS_OUTAGE_NO_NEWS}}},
     };
+    int64_t since_ms = 0;
     (void)state;
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
         struct dns_outage o = {0};
         for (size_t k = 0; k < COUNT_OF(rows[i].steps); k++)
-            EXPECT(dns_outage_note(&o, &o, rows[i].steps[k].silent, rows[i].steps[k].wanted, rows[i].steps[k].at_ms, 180000) == rows[i].steps[k].news,
+            EXPECT(dns_outage_note(&o, &o, rows[i].steps[k].silent, rows[i].steps[k].wanted, rows[i].steps[k].at_ms, 180000, &since_ms) == rows[i].steps[k].news,
                    rows[i].label);
     }
 }
@@ -42,12 +43,27 @@ static void one_that_has_answers_ends_nobody_elses(void **state)
 {
     (void)state;
     struct dns_outage o = {0};
+    int64_t since_ms = 0;
     const int dead = 1, alive = 2;
-    EXPECT(dns_outage_note(&o, &dead, true, true, 1000, 180000) == DNS_OUTAGE_NO_NEWS, "it begins");
+    EXPECT(dns_outage_note(&o, &dead, true, true, 1000, 180000, &since_ms) == DNS_OUTAGE_NO_NEWS, "it begins");
     for (int64_t at_ms = 2000; at_ms < 181000; at_ms += 1000)
-        EXPECT(dns_outage_note(&o, &alive, false, false, at_ms, 180000) == DNS_OUTAGE_NO_NEWS, "others have answers");
-    EXPECT(dns_outage_note(&o, &dead, true, true, 181000, 180000) == DNS_OUTAGE_LASTS, "it is told all the same");
-    EXPECT(dns_outage_note(&o, &dead, false, true, 182000, 180000) == DNS_OUTAGE_IS_OVER, "it ends");
+        EXPECT(dns_outage_note(&o, &alive, false, false, at_ms, 180000, &since_ms) == DNS_OUTAGE_NO_NEWS, "others have answers");
+    EXPECT(dns_outage_note(&o, &dead, true, true, 181000, 180000, &since_ms) == DNS_OUTAGE_LASTS, "it is told all the same");
+    EXPECT(dns_outage_note(&o, &dead, false, true, 182000, 180000, &since_ms) == DNS_OUTAGE_IS_OVER, "it ends");
+}
+
+/* Too much was told in that hour. */
+static void what_was_not_taken_is_told_later(void **state)
+{
+    (void)state;
+    struct dns_outage o = {0};
+    int64_t since_ms = 0;
+    EXPECT(dns_outage_note(&o, &o, true, true, 1000, 180000, &since_ms) == DNS_OUTAGE_NO_NEWS, "it begins");
+    EXPECT(dns_outage_note(&o, &o, true, false, 181000, 180000, &since_ms) == DNS_OUTAGE_LASTS && since_ms == 1000, "it lasts");
+    dns_outage_untold(&o);
+    EXPECT(dns_outage_note(&o, &o, true, false, 182000, 180000, &since_ms) == DNS_OUTAGE_LASTS && since_ms == 1000, "it is told again");
+    EXPECT(dns_outage_note(&o, &o, true, false, 183000, 180000, &since_ms) == DNS_OUTAGE_NO_NEWS, "once");
+    EXPECT(dns_outage_note(&o, &o, false, false, 184000, 180000, &since_ms) == DNS_OUTAGE_IS_OVER && since_ms == 1000, "its end, with its beginning");
 }
 
 /* ---- what is found, and when it is asked again ---- */
@@ -188,6 +204,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_is_told_once),
         cmocka_unit_test(one_that_has_answers_ends_nobody_elses),
+        cmocka_unit_test(what_was_not_taken_is_told_later),
         cmocka_unit_test(what_the_first_test_finds),
         cmocka_unit_test(nothing_is_tested_at_the_start_where_nothing_is_validated),
         cmocka_unit_test(a_lookup_that_fails_has_the_root_asked_past_the_caches),

@@ -210,7 +210,7 @@ static json_t *describe(const struct alerter *a, const struct audit_row *row, en
 {
     char text[TEXT_MAX];
     snprintf(text, sizeof(text), "%s: %s: %s%s%s (by %s)", a->config->hostname,
-             alert_sentence(kind), kind == ALERT_ADMIN ? row->what : "",
+             alert_sentence(kind, span_of(row->what)), kind == ALERT_ADMIN ? row->what : "",
              kind == ALERT_ADMIN ? " " : "", row->about, row->who);
     json_t *made = json_pack(
         "{s:s, s:I, s:I, s:s, s:s, s:o, s:o, s:o}", "relay", a->config->hostname, "number",
@@ -235,6 +235,7 @@ static void summarize(const struct share *s)
     const struct alert_batch *b = &s->batch;
     struct buf text;
     json_t *counts = json_object();
+    const char *what = json_string_value(json_object_get(s->last, "what"));
     buf_init(&text, 2 * TEXT_MAX);
     buf_addf(&text, "%s: %u alerts \"%s\" (", s->alerter->config->hostname, b->count,
              alert_name(s->kind));
@@ -242,8 +243,7 @@ static void summarize(const struct share *s)
         buf_addf(&text, "%s%u %s", i ? ", " : "", b->verbs[i].count, b->verbs[i].name);
         json_object_set_new(counts, b->verbs[i].name, json_integer(b->verbs[i].count));
     }
-    buf_addf(&text, "), the last: %s: %s %s (by %s)", alert_sentence(s->kind),
-             json_string_value(json_object_get(s->last, "what")),
+    buf_addf(&text, "), the last: %s: %s %s (by %s)", alert_sentence(s->kind, span_of(what)), what,
              json_string_value(json_object_get(s->last, "about")),
              json_string_value(json_object_get(s->last, "who")));
     add_named(b, &text);

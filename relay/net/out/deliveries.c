@@ -16,6 +16,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 static void run(struct deliveries *home, struct dispatch_work *work)
 {
@@ -104,7 +105,26 @@ static void note_dnssec(struct deliveries *home, enum dnssec_state state)
         log_text(log_begin(dnssec_notes[state].level, dnssec_notes[state].event), "what", text));
 }
 
-/* The same of one that gives no answer: told by the first thread whose time it is. */
+/* Each time that it begins and ends: when it began tells one from another. */
+static bool tell_outage(const struct deliveries *home, bool lasts, int64_t since_ms,
+                        const char *text)
+{
+    char began[32];
+    char about[60];
+    char over[100];
+    struct tm tm;
+    time_t since = (time_t)((since_ms + clock_offset_ms()) / 1000);
+    strftime(began, sizeof(began), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&since, &tm));
+    snprintf(about, sizeof(about), "since %s", began);
+    if (lasts)
+        return incidents_add(home->shared->incidents, ALERT_DNS, about, text);
+    snprintf(about, sizeof(about), "there was none from %s", began);
+    snprintf(over, sizeof(over), "for %lld s", (long long)(clock_steady_ms() - since_ms) / 1000);
+    return incidents_add_end(home->shared->incidents, ALERT_DNS, about, over);
+}
+
+/* The same of one that gives no answer: told by the first thread whose time it is, and later, if
+ * too much was told by then. */
 static void note_outage(struct deliveries *home, bool silent, bool wanted)
 {
     static const struct {
@@ -119,12 +139,16 @@ static void note_outage(struct deliveries *home, bool silent, bool wanted)
         [DNS_OUTAGE_IS_OVER] = {LOG_INFO, "dns_answers", "DNS answers again"},
     };
     const struct config *config = home->worker->settings->config;
-    enum dns_outage_news news =
-        standing_dns(home->shared->standing, home, silent, wanted, clock_steady_ms(),
-                     (int64_t)config->dns_silent_s * 1000);
+    int64_t since_ms = 0;
+    enum dns_outage_news news = standing_dns(home->shared->standing, home, silent, wanted,
+                                             (int64_t)config->dns_silent_s * 1000, &since_ms);
     if (news == DNS_OUTAGE_NO_NEWS)
         return;
-    (void)incidents_add(home->shared->incidents, ALERT_DNS, notes[news].event, notes[news].text);
+    bool lasts = news == DNS_OUTAGE_LASTS;
+    if (!tell_outage(home, lasts, since_ms, notes[news].text) && lasts) {
+        standing_dns_untold(home->shared->standing);
+        return;
+    }
     log_end(log_text(log_begin(notes[news].level, notes[news].event), "what", notes[news].text));
 }
 
