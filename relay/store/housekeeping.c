@@ -4,6 +4,7 @@
  */
 #include "housekeeping.h"
 
+#include "check.h"
 #include "clock.h"
 #include "db.h"
 #include "event_shares.h"
@@ -17,6 +18,8 @@
 #include "shares.h"
 #include "sweep.h"
 #include "top_talkers.h"
+
+#include <assert.h>
 
 enum {
     STEP_MS = 200,        /* while there is more to forget or to copy */
@@ -100,20 +103,35 @@ static bool forget(struct database *db, enum sql sql, int64_t before_ms)
     return sweep_rows(db, s);
 }
 
-static bool sweep(struct database *db, int64_t now_ms)
+static bool suppressions_sweep(struct database *db, int64_t now_ms)
 {
-    bool more = forget(db, SQL_SUPPRESS_FORGET, now_ms);
-    more = sent_sweep(db, now_ms) || more;
-    more = new_recipients_sweep(db, now_ms) || more;
-    more = outbox_sweep(db, now_ms) || more;
-    more = return_paths_sweep(db, now_ms) || more;
-    return top_talkers_sweep(db, now_ms - history_ms) || more;
+    return forget(db, SQL_SUPPRESS_FORGET, now_ms);
 }
+
+static bool refused_sweep(struct database *db, int64_t now_ms)
+{
+    return top_talkers_sweep(db, now_ms - history_ms);
+}
+
+/* A step of each: true when there is more of it, which is no reason for the others to look. */
+static bool (*const sweeps[])(struct database *, int64_t) = {suppressions_sweep,   sent_sweep,
+                                                             new_recipients_sweep, outbox_sweep,
+                                                             return_paths_sweep,   refused_sweep};
+static_assert(COUNT_OF(sweeps) == HOUSEKEEPING_SWEEPS, "a due time for each");
 
 /* By the wall clock, which may be set back. */
 static bool is_due(int64_t due_ms, int64_t now_ms)
 {
     return now_ms >= due_ms || due_ms - now_ms > SWEEP_MS;
+}
+
+static void sweep(struct housekeeping *h, struct database *db, int64_t now_ms)
+{
+    if (is_due(h->sweep_ms[0], now_ms))
+        h->passed = 0; /* what was the future then may be old now */
+    for (size_t i = 0; i < COUNT_OF(sweeps); i++)
+        if (is_due(h->sweep_ms[i], now_ms))
+            h->sweep_ms[i] = now_ms + (sweeps[i](db, now_ms) ? SWEEP_SOON_MS : SWEEP_MS);
 }
 
 void housekeeping_run(struct housekeeping *h, const char *state_dir, struct database *db,
@@ -132,15 +150,14 @@ void housekeeping_run(struct housekeeping *h, const char *state_dir, struct data
     share_notices_tell(db, now_ms);
     outbox_tell_lost(db, now_ms);
     disk_notices_look(&h->disk, state_dir, db, now_ms);
-    if (is_due(h->sweep_ms, now_ms)) {
-        h->passed = 0; /* what was the future then may be old now */
-        h->sweep_ms = now_ms + (sweep(db, now_ms) ? SWEEP_SOON_MS : SWEEP_MS);
-    }
+    sweep(h, db, now_ms);
 }
 
 int64_t housekeeping_wait_ms(const struct housekeeping *h, int64_t now_ms)
 {
-    int64_t due_ms = h->step_ms < h->sweep_ms ? h->step_ms : h->sweep_ms;
+    int64_t due_ms = h->step_ms;
+    for (size_t i = 0; i < COUNT_OF(h->sweep_ms); i++)
+        due_ms = h->sweep_ms[i] < due_ms ? h->sweep_ms[i] : due_ms;
     if (is_due(due_ms, now_ms))
         return 1;
     return due_ms - now_ms < PAUSE_MS ? due_ms - now_ms : PAUSE_MS;

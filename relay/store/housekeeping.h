@@ -6,9 +6,13 @@
 #include "compaction.h"
 #include "disk_notices.h"
 
+/* Tables that old rows go from. */
+enum { HOUSEKEEPING_SWEEPS = 6 };
+
 /* When what is next, by the wall clock; all zero at first. */
 struct housekeeping {
-    int64_t step_ms, sweep_ms, shares_ms;
+    int64_t step_ms, shares_ms;
+    int64_t sweep_ms[HOUSEKEEPING_SWEEPS]; /* of each, when it looks again */
     int64_t passed; /* events up to this id are dated in the future, and stay */
     struct compaction compaction;
     struct disk_notices disk;

@@ -8,12 +8,19 @@
 
 #include <stdatomic.h>
 
+enum { TIME_SHIFT = 16 };
+
+int64_t message_ids_at(int64_t at_ms)
+{
+    return at_ms * (INT64_C(1) << TIME_SHIFT);
+}
+
 int64_t message_ids_new(struct message_ids *ids)
 {
     int64_t last = atomic_load(&ids->last);
     int64_t id = 0;
     do {
-        id = clock_now_ms() << 16;
+        id = message_ids_at(clock_now_ms());
         if (id <= last)
             id = last + 1;
     } while (!atomic_compare_exchange_weak(&ids->last, &last, id));

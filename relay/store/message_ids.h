@@ -12,4 +12,7 @@ struct message_ids {
 /* From any thread. */
 int64_t message_ids_new(struct message_ids *ids);
 
+/* What is numbered at that time has this number or a greater one. */
+int64_t message_ids_at(int64_t at_ms);
+
 #endif

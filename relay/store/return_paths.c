@@ -14,13 +14,15 @@
 #include "events.h"
 #include "last_answers.h"
 #include "log.h"
+#include "message_ids.h"
 #include "suppress.h"
 #include "suppressions.h"
 
 #include <stdio.h>
 #include <string.h>
 
-enum { DOMAIN_DAYS = 30 }; /* a domain that does not exist may be back */
+enum { DOMAIN_DAYS = 30 };       /* a domain that does not exist may be back */
+enum { RETURN_PATHS_DAYS = 14 }; /* what comes back is taken for so long at least: see the rows */
 
 static const int64_t day_ms = INT64_C(24) * 3600 * 1000;
 
@@ -48,19 +50,38 @@ bool return_paths_keep(struct database *db, const struct store_outcome *o, int64
     return add_row(db, &of, o->site, now_ms, err);
 }
 
+/* A message's number begins with its time, and its rows are there for fourteen days at least: what
+ * is younger cannot be over, and is passed over. What is numbered in the future was made when the
+ * clock was wrong, and may be. */
+static bool sweep_step(struct database *db, int64_t now_ms, struct err *err)
+{
+    const int64_t old = message_ids_at(now_ms - RETURN_PATHS_DAYS * day_ms);
+    const int64_t ahead = message_ids_at(now_ms + RETURN_PATHS_DAYS * day_ms);
+    int64_t from = db->return_paths_swept;
+    int64_t last = 0;
+    if (from < old &&
+        !rows_run_int(db, ROWS(db, SQL_RETURN_PATHS_AFTER, INT(from), INT(old)), &last, err))
+        return false;
+    if (last == 0) {
+        from = from > ahead ? from : ahead;
+        if (!rows_run_int(db, ROWS(db, SQL_RETURN_PATHS_AFTER, INT(from), INT(INT64_MAX)), &last,
+                          err))
+            return false;
+    }
+    db->return_paths_swept = last;
+    return last == 0 ||
+           rows_run(db,
+                    ROWS(db, SQL_RETURN_PATHS_FORGET, INT(from), INT(last), INT(now_ms / day_ms)),
+                    err);
+}
+
 bool return_paths_sweep(struct database *db, int64_t now_ms)
 {
     struct err err = {0};
-    int64_t last = 0;
-    bool ok = rows_run_int(db, ROWS(db, SQL_RETURN_PATHS_AFTER, INT(db->return_paths_swept)), &last,
-                           &err) &&
-              (last == 0 || rows_run(db,
-                                     ROWS(db, SQL_RETURN_PATHS_FORGET, INT(db->return_paths_swept),
-                                          INT(last), INT(now_ms / day_ms)),
-                                     &err));
+    if (!sweep_step(db, now_ms, &err))
+        db->return_paths_swept = 0;
     log_fault("housekeeping_failed", &err);
-    db->return_paths_swept = ok ? last : 0;
-    return ok && last != 0;
+    return db->return_paths_swept != 0;
 }
 
 /* ---- what comes back ---- */

@@ -90,7 +90,9 @@ static int close_all(void **state)
 static void run(void)
 {
     int64_t now_ms = clock_now_ms();
-    struct housekeeping h = {.sweep_ms = now_ms + 100000, .shares_ms = now_ms + 5000};
+    struct housekeeping h = {.shares_ms = now_ms + 5000};
+    for (size_t i = 0; i < HOUSEKEEPING_SWEEPS; i++)
+        h.sweep_ms[i] = now_ms + 100000;
     commits = 0;
     housekeeping_run(&h, place, db, segments, now_ms);
 }

@@ -39,14 +39,15 @@ WHERE message = ?1
   AND number = ?2;
 
 -- :name RETURN_PATHS_AFTER
--- The last message of the next thousand rows.
+-- The last message of the next 20,000 rows before ?2.
 SELECT max(message)
 FROM (
   SELECT message
   FROM return_path
-  WHERE message > ?
+  WHERE message > ?1
+    AND message < ?2
   ORDER BY message
-  LIMIT 1000);
+  LIMIT 20000);
 
 -- :name RETURN_PATHS_FORGET
 DELETE FROM return_path

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* return_paths_test.c - What is kept for what comes back: forgotten in time, and without going through what is not over. */
+#include "store_stage.h"
+
+#include "clock.h"
+#include "db.h"
+#include "housekeeping.h"
+#include "return_paths.h"
+#include "segments.h"
+#include "suppressions.h"
+
+#include <sqlite3.h>
+#include <stdlib.h>
+
+static const int64_t day_ms = INT64_C(24) * 3600 * 1000;
+
+static void say(struct database *db, const char *sql)
+{
+    if (sqlite3_exec(db->handle, sql, NULL, NULL, NULL) != SQLITE_OK)
+        fail_msg("%s: %s", sql, sqlite3_errmsg(db->handle));
+}
+
+static int64_t number(struct database *db, const char *sql)
+{
+    sqlite3_stmt *s = NULL;
+    assert_int_equal(sqlite3_prepare_v2(db->handle, sql, -1, &s, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_step(s), SQLITE_ROW);
+    int64_t value = sqlite3_column_int64(s, 0);
+    sqlite3_finalize(s);
+    return value;
+}
+
+/* So many messages, made from that time on, each of the day on which it ends. */
+static void add(struct database *db, int64_t at_ms, int64_t until, unsigned count)
+{
+    char sql[600];
+    snprintf(sql, sizeof(sql),
+             "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i + 1 < %u) "
+             "INSERT INTO return_path SELECT %lld + i, 0, %lld, 'a@dest.test', 't', '', 'app', 'b@club.test', 'club.test', '', 0 FROM n",
+             count, (long long)(at_ms * 65536), (long long)until);
+    say(db, sql);
+}
+
+static struct database *open_one(void)
+{
+    struct err err = {0};
+    struct database *db = NULL;
+    if (!database_open(place, DATABASE_WRITE, &db, &err))
+        fail_msg("%s", err.text);
+    return db;
+}
+
+static void only_what_may_be_over_is_looked_at(void **state)
+{
+    (void)state;
+    struct database *db = open_one();
+    int64_t now_ms = clock_now_ms();
+    int64_t today = now_ms / day_ms;
+    add(db, now_ms - 20 * day_ms, today - 1, 3);     /* over */
+    add(db, now_ms - 19 * day_ms, today + 2, 3);     /* it had longer */
+    add(db, now_ms - 13 * day_ms, today + 1, 30000); /* none of these can be */
+    add(db, now_ms + 4000 * day_ms, today - 1, 3);   /* made when the clock was wrong */
+    unsigned steps = 1;
+    while (return_paths_sweep(db, now_ms))
+        steps++;
+    assert_in_range(steps, 1, 3);
+    assert_int_equal(number(db, "SELECT count(*) FROM return_path"), 30003);
+    assert_int_equal(db->return_paths_swept, 0); /* the next one begins anew */
+    database_close(db);
+}
+
+static void many_that_are_over_go_in_few_steps(void **state)
+{
+    (void)state;
+    struct database *db = open_one();
+    int64_t now_ms = clock_now_ms();
+    unsigned steps = 1;
+    add(db, now_ms - 20 * day_ms, now_ms / day_ms - 1, 30000);
+    while (return_paths_sweep(db, now_ms))
+        steps++;
+    assert_in_range(steps, 2, 4);
+    assert_int_equal(number(db, "SELECT count(*) FROM return_path"), 0);
+    database_close(db);
+}
+
+/* That one sweep has more to do is no reason for the others to begin anew. */
+static void each_sweep_comes_in_its_own_time(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct segments *segments = NULL;
+    struct housekeeping h = {0};
+    struct database *db = open_one();
+    int64_t now_ms = clock_now_ms();
+    assert_true(segments_open(place, &segments, &err));
+    add(db, now_ms - 20 * day_ms, now_ms / day_ms - 1, 50000);
+    housekeeping_run(&h, place, db, segments, now_ms);
+    int64_t left = number(db, "SELECT count(*) FROM return_path");
+    assert_true(left > 0);
+    struct suppress_entry e = {.address = "b@dest.test", .reason = SUPPRESS_FLOOD, .source = "x", .created_ms = 1, .expires_ms = now_ms - 1};
+    bool changed = false;
+    say(db, "BEGIN");
+    assert_true(database_suppress(db, &e, now_ms - 10, &changed, &err));
+    say(db, "COMMIT");
+    int64_t before = number(db, "SELECT count(*) FROM suppression");
+    assert_true(before > 0);
+    housekeeping_run(&h, place, db, segments, now_ms + 1500);
+    assert_true(number(db, "SELECT count(*) FROM return_path") < left);
+    assert_int_equal(number(db, "SELECT count(*) FROM suppression"), before);
+    housekeeping_run(&h, place, db, segments, now_ms + 601 * 1000);
+    assert_true(number(db, "SELECT count(*) FROM suppression") < before);
+    segments_free(segments);
+    database_close(db);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {TEST(only_what_may_be_over_is_looked_at),
+                                       TEST(many_that_are_over_go_in_few_steps),
+                                       TEST(each_sweep_comes_in_its_own_time)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
