@@ -14,7 +14,7 @@ struct outbox_endpoint {
     bool measured;       /* begin and end are known */
     int64_t begin, end;  /* of what it has in the outbox, in bytes that were ever written for it */
     bool lost;           /* some went before they were sent, since that was told */
-    bool by_share;       /* for want of its tenant's share */
+    bool by_share;       /* the last of them for want of its tenant's share */
     int64_t told_ms;     /* when it was */
     unsigned types;
     bool hashed;
@@ -51,9 +51,16 @@ void outbox_grow(struct database *db, struct outbox_endpoint *p, int64_t bytes);
 /* Behind that row: what is too much goes, the oldest first. */
 MUST_CHECK bool outbox_make_room(struct database *db, struct outbox_endpoint *p, int64_t added,
                                  struct err *err);
-/* Of the oldest rows of an endpoint some hundred that are older go; `more_r`: there may be more. */
+/* What has gone. */
+struct outbox_gone {
+    bool any;
+    bool more; /* there may be more that is old */
+    bool lost; /* some of it was not sent */
+};
+/* Of the oldest rows of an endpoint some hundred that are older go. */
 MUST_CHECK bool outbox_forget_oldest(struct database *db, struct outbox_endpoint *p,
-                                     int64_t before_ms, bool *more_r, struct err *err);
+                                     int64_t before_ms, struct outbox_gone *gone_r,
+                                     struct err *err);
 
 /* Between transactions (outbox_sweep.c): forget what is too old, some at a time; true when there
  * is more. And tell who has lost something, once an hour for each. */

@@ -87,18 +87,19 @@ static bool find_oldest(struct database *db, int64_t webhook, int64_t before_ms,
 
 /* What is lost is counted with it, and told by outbox_sweep.c, between transactions. */
 bool outbox_forget_oldest(struct database *db, struct outbox_endpoint *p, int64_t before_ms,
-                          bool *more_r, struct err *err)
+                          struct outbox_gone *gone_r, struct err *err)
 {
     struct oldest o;
-    *more_r = false;
+    *gone_r = (struct outbox_gone){0};
     if (!find_oldest(db, p->id, before_ms, &o, err))
         return false;
     if (o.last == 0)
         return true;
-    *more_r = o.all;
+    *gone_r = (struct outbox_gone){.any = true, .more = o.all, .lost = o.lost > 0};
     outbox_unmeasure(db, p);
     p->written_in = db->outbox_turn;
-    p->lost = p->lost || o.lost > 0;
+    p->lost = p->lost || gone_r->lost;
+    p->by_share = p->by_share && !gone_r->lost;
     return rows_run(db, ROWS(db, SQL_OUTBOX_FORGET, INT(p->id), INT(o.last)), err) &&
            (o.lost == 0 ||
             rows_run(db, ROWS(db, SQL_WEBHOOK_LOST, INT(p->id), INT(o.lost)), err)) &&
@@ -116,21 +117,30 @@ static struct outbox_endpoint *fullest(const struct database *db, struct outbox_
     return most;
 }
 
+/* For want of the tenant's share, which is told only where somebody has lost something by it. */
+static bool keep_to_share(struct database *db, struct outbox_endpoint *p, struct err *err)
+{
+    struct outbox_gone gone;
+    struct quota_use use;
+    if (!quota_of_outbox(db, atomic_load(&limit_all), p->tenant, &use, err))
+        return false;
+    if (use.bytes <= use.limit)
+        return true;
+    p = fullest(db, p);
+    if (!outbox_forget_oldest(db, p, INT64_MAX, &gone, err))
+        return false;
+    p->by_share = p->by_share || gone.lost;
+    if (gone.lost)
+        shares_refuse(&db->shares, DATABASE_OUTBOX, p->tenant, 1, use.bytes, use.limit);
+    return true;
+}
+
 bool outbox_make_room(struct database *db, struct outbox_endpoint *p, int64_t added,
                       struct err *err)
 {
-    bool more = false;
-    bool fits = true;
+    struct outbox_gone gone;
     if (bytes_of(p) > (int64_t)atomic_load(&limit_each))
-        return outbox_forget_oldest(db, p, INT64_MAX, &more, err);
+        return outbox_forget_oldest(db, p, INT64_MAX, &gone, err);
     int64_t now = shares_find(&db->shares, p->tenant)->bytes[DATABASE_OUTBOX];
-    if (now / STEP_BYTES == (now - added) / STEP_BYTES)
-        return true;
-    if (!quota_allows_outbox(db, atomic_load(&limit_all), p->tenant, &fits, err))
-        return false;
-    if (fits)
-        return true;
-    p = fullest(db, p);
-    p->by_share = true;
-    return outbox_forget_oldest(db, p, INT64_MAX, &more, err);
+    return now / STEP_BYTES == (now - added) / STEP_BYTES || keep_to_share(db, p, err);
 }

@@ -17,14 +17,14 @@ enum { LOST_MS = 3600 * 1000 };
 static bool sweep_one(struct database *db, struct outbox_endpoint *p, int64_t before_ms)
 {
     struct err err = {0};
-    bool more = false;
+    struct outbox_gone gone = {0};
     bool ok = rows_simple(db, SQL_BEGIN, &err) &&
-              outbox_forget_oldest(db, p, before_ms, &more, &err) &&
+              outbox_forget_oldest(db, p, before_ms, &gone, &err) &&
               rows_simple(db, SQL_COMMIT, &err);
     if (!ok)
         rows_rollback(db);
     log_fault("housekeeping_failed", &err);
-    return ok && more;
+    return ok && gone.more;
 }
 
 /* The list is there as long as no endpoint is changed: what is undone here changes none. */

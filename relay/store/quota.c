@@ -246,22 +246,14 @@ bool quota_allows_event(struct database *db, const struct database_room *given, 
     return true;
 }
 
-bool quota_allows_outbox(struct database *db, uint64_t all, const char *tenant, bool *may_r,
-                         struct err *err)
+bool quota_of_outbox(struct database *db, uint64_t all, const char *tenant, struct quota_use *use_r,
+                     struct err *err)
 {
     const struct database_room given = {.outbox = all};
     const struct room room = room_of(&given, DATABASE_OUTBOX);
-    uint64_t limit = 0;
-    *may_r = true;
-    if (!is_limited(&room))
-        return true;
-    if (!has_room(db, &room, tenant, 0, &limit, err))
-        return false;
-    uint64_t bytes = bytes_of(shares_find(&db->shares, tenant), DATABASE_OUTBOX);
-    *may_r = bytes <= limit;
-    if (!*may_r)
-        shares_refuse(&db->shares, DATABASE_OUTBOX, tenant, 1, bytes, limit);
-    return true;
+    use_r->bytes = bytes_of(shares_find(&db->shares, tenant), DATABASE_OUTBOX);
+    use_r->limit = INT64_MAX;
+    return !is_limited(&room) || has_room(db, &room, tenant, 0, &use_r->limit, err);
 }
 
 /* ---- for people ---- */

@@ -13,9 +13,12 @@ MUST_CHECK bool quota_allow(struct database *db, struct store_accept *a, struct 
 MUST_CHECK bool quota_allows_event(struct database *db, const struct database_room *room,
                                    const char *tenant, bool *may_r, struct err *err);
 
-/* Has it, of what the outbox of all may be? */
-MUST_CHECK bool quota_allows_outbox(struct database *db, uint64_t all, const char *tenant,
-                                    bool *may_r, struct err *err);
+/* What a tenant has in the outbox, and may have of what that of all may be (0: any number). */
+struct quota_use {
+    uint64_t bytes, limit;
+};
+MUST_CHECK bool quota_of_outbox(struct database *db, uint64_t all, const char *tenant,
+                                struct quota_use *use_r, struct err *err);
 
 /* The setting that a share is of; `own`: each tenant's own. */
 const char *quota_setting(enum database_share kind, bool own);

@@ -226,6 +226,46 @@ static bool in_a_tenant_fills_only_its_own_share(struct database *db, void *cont
 }
 RUNS(a_tenant_fills_only_its_own_share)
 
+static unsigned refusals(struct database *db)
+{
+    return shares_find(&db->shares, "shop")->refused[DATABASE_OUTBOX].count;
+}
+
+static void send_all(struct database *db, int64_t webhook)
+{
+    struct err err = {0};
+    struct list l = due(db, webhook, 5000);
+    for (size_t i = 0; i < l.count; i++) {
+        const struct outbox_result r = {.id = l.ids[i], .webhook = webhook, .event = l.events[i], .tries = 1};
+        assert_true(database_outbox_settle(db, &r, &err));
+    }
+}
+
+/* What was sent is kept as long as there is room: where only such rows go nobody has lost anything, and nobody is told. */
+static bool in_only_what_is_lost_is_told(struct database *db, void *context, struct err *err)
+{
+    int64_t id = add(db, "shop", WEBHOOK_ALL, "");
+    (void)context;
+    (void)err;
+    add_user(db, "shop");
+    database_limit_outbox(UINT64_C(64) << 20, 300 * 1000);
+    for (int i = 0; i < 1500; i++) {
+        tell(db, "accepted", "shop", "", 1000);
+        send_all(db, id);
+    }
+    assert_true(lost_of(db, id) == 0 && refusals(db) == 0 && !db->endpoints->by_share);
+    for (int i = 0; i < 3000; i++)
+        tell(db, "accepted", "shop", "", 1000);
+    assert_true(lost_of(db, id) > 0 && refusals(db) > 0 && db->endpoints->by_share);
+    database_limit_outbox(200 * 1000, 0); /* and why is the last reason */
+    for (int i = 0; i < 2000; i++)
+        tell(db, "accepted", "shop", "", 1000);
+    assert_true(db->endpoints->lost && !db->endpoints->by_share);
+    database_limit_outbox(UINT64_C(64) << 20, 0);
+    return true;
+}
+RUNS(only_what_is_lost_is_told)
+
 static bool in_a_row_is_settled_and_replayed(struct database *db, void *context, struct err *err)
 {
     int64_t all = add(db, "shop", WEBHOOK_ALL, "");
@@ -425,7 +465,7 @@ int main(void)
     const struct CMUnitTest tests[] = {TEST(each_is_told_what_it_wants_of_its_own),
                                        TEST(of_our_own_mail_nobody_is_told),
                                        TEST(what_is_undone_is_told_nobody),
-                                       TEST(an_endpoint_fills_only_its_own_part),
+                                       TEST(an_endpoint_fills_only_its_own_part), TEST(only_what_is_lost_is_told),
                                        TEST(a_tenant_fills_only_its_own_share),
                                        TEST(a_row_is_settled_and_replayed),
                                        TEST(who_unsubscribes_is_told),
