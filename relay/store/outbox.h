@@ -53,7 +53,6 @@ MUST_CHECK bool outbox_make_room(struct database *db, struct outbox_endpoint *p,
                                  struct err *err);
 /* What has gone. */
 struct outbox_gone {
-    bool any;
     bool more; /* there may be more that is old */
     bool lost; /* some of it was not sent */
 };

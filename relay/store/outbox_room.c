@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* outbox_room.c - How much the outbox may hold: of each endpoint, and of all that a tenant has
  * beside what other tenants have, as with the queue's disk (quota.c). Beyond that the oldest rows
- * of the endpoint go, or of that one of the tenant's which has most.
+ * of the endpoint go; or of the tenant's those that are sent, and then of that one which has most.
  *
  *   row - endpoint: over its part? - tenant: over its share? - some hundred of the oldest go
  *
@@ -68,34 +68,40 @@ struct oldest {
     bool all;     /* of those that were looked at */
 };
 
-/* `before_ms`: what is older may go. */
-static bool find_oldest(struct database *db, int64_t webhook, int64_t before_ms, struct oldest *o_r,
-                        struct err *err)
+/* Which of its oldest rows may go: older ones; or only those before the first that is not sent. */
+struct may_go {
+    int64_t before_ms;
+    bool only_sent;
+};
+
+static bool find_oldest(struct database *db, int64_t webhook, const struct may_go *may,
+                        struct oldest *o_r, struct err *err)
 {
     struct rows *s = ROWS(db, SQL_OUTBOX_OLDEST, INT(webhook));
     *o_r = (struct oldest){.all = true};
     while (rows_next(db, s, err)) {
-        if (rows_get_int(s, 1) >= before_ms)
+        bool waits = rows_get_int(s, 2) != 0;
+        if (rows_get_int(s, 1) >= may->before_ms || (may->only_sent && waits))
             o_r->all = false;
         if (!o_r->all)
             continue;
         o_r->last = rows_get_int(s, 0);
-        o_r->lost += rows_get_int(s, 2);
+        o_r->lost += waits;
     }
     return err->kind == ERR_NONE;
 }
 
 /* What is lost is counted with it, and told by outbox_sweep.c, between transactions. */
-bool outbox_forget_oldest(struct database *db, struct outbox_endpoint *p, int64_t before_ms,
-                          struct outbox_gone *gone_r, struct err *err)
+static bool forget(struct database *db, struct outbox_endpoint *p, const struct may_go *may,
+                   struct outbox_gone *gone_r, struct err *err)
 {
     struct oldest o;
     *gone_r = (struct outbox_gone){0};
-    if (!find_oldest(db, p->id, before_ms, &o, err))
+    if (!find_oldest(db, p->id, may, &o, err))
         return false;
     if (o.last == 0)
         return true;
-    *gone_r = (struct outbox_gone){.any = true, .more = o.all, .lost = o.lost > 0};
+    *gone_r = (struct outbox_gone){.more = o.all, .lost = o.lost > 0};
     outbox_unmeasure(db, p);
     p->written_in = db->outbox_turn;
     p->lost = p->lost || gone_r->lost;
@@ -106,32 +112,71 @@ bool outbox_forget_oldest(struct database *db, struct outbox_endpoint *p, int64_
            outbox_measure(db, p, err);
 }
 
-/* Of the same tenant: the one that has most. */
-static struct outbox_endpoint *fullest(const struct database *db, struct outbox_endpoint *own)
+bool outbox_forget_oldest(struct database *db, struct outbox_endpoint *p, int64_t before_ms,
+                          struct outbox_gone *gone_r, struct err *err)
 {
-    struct outbox_endpoint *most = own;
-    struct outbox_endpoint *p;
-    LL_FOREACH(db->endpoints, p)
-    if (bytes_of(p) > bytes_of(most) && strcmp(p->tenant, own->tenant) == 0)
-        most = p;
-    return most;
+    const struct may_go may = {.before_ms = before_ms};
+    return forget(db, p, &may, gone_r, err);
 }
 
-/* For want of the tenant's share, which is told only where somebody has lost something by it. */
-static bool keep_to_share(struct database *db, struct outbox_endpoint *p, struct err *err)
+/* Whose rows go of a tenant's: the one that has most of those whose oldest are sent, and kept for
+ * replay only; else the one that has most. */
+static bool choose(struct database *db, const char *tenant, struct outbox_endpoint **most_r,
+                   bool *sent_r, struct err *err)
+{
+    *most_r = NULL;
+    *sent_r = false;
+    struct outbox_endpoint *p;
+    LL_FOREACH(db->endpoints, p)
+    {
+        int64_t sent = 0;
+        if (strcmp(p->tenant, tenant) != 0)
+            continue;
+        if (!rows_run_int(db, ROWS(db, SQL_OUTBOX_FIRST_IS_SENT, INT(p->id)), &sent, err))
+            return false;
+        bool more = !*most_r || bytes_of(p) > bytes_of(*most_r);
+        if (sent ? !*sent_r || more : !*sent_r && more)
+            *most_r = p;
+        *sent_r = *sent_r || sent;
+    }
+    return true;
+}
+
+/* Some rows of one of the tenant's endpoints go for want of its share, which is told only where
+ * somebody has lost something by it. `freed_r`: bytes; 0: there is nothing. */
+static bool forget_some(struct database *db, const char *tenant, const struct quota_use *use,
+                        int64_t *freed_r, struct err *err)
 {
     struct outbox_gone gone;
+    struct outbox_endpoint *p;
+    struct may_go may = {.before_ms = INT64_MAX};
+    if (!choose(db, tenant, &p, &may.only_sent, err))
+        return false;
+    *freed_r = 0;
+    if (!p)
+        return true;
+    int64_t before = bytes_of(p);
+    if (!forget(db, p, &may, &gone, err))
+        return false;
+    *freed_r = before - bytes_of(p);
+    p->by_share = p->by_share || gone.lost;
+    if (gone.lost)
+        shares_refuse(&db->shares, DATABASE_OUTBOX, tenant, 1, use->bytes, use->limit);
+    return true;
+}
+
+/* More goes than comes between two looks, however little there is of what was sent. */
+static bool keep_to_share(struct database *db, const char *tenant, struct err *err)
+{
     struct quota_use use;
-    if (!quota_of_outbox(db, atomic_load(&limit_all), p->tenant, &use, err))
+    int64_t freed = 1;
+    if (!quota_of_outbox(db, atomic_load(&limit_all), tenant, &use, err))
         return false;
     if (use.bytes <= use.limit)
         return true;
-    p = fullest(db, p);
-    if (!outbox_forget_oldest(db, p, INT64_MAX, &gone, err))
-        return false;
-    p->by_share = p->by_share || gone.lost;
-    if (gone.lost)
-        shares_refuse(&db->shares, DATABASE_OUTBOX, p->tenant, 1, use.bytes, use.limit);
+    for (int64_t all = 0; all < 2 * STEP_BYTES && freed > 0; all += freed)
+        if (!forget_some(db, tenant, &use, &freed, err))
+            return false;
     return true;
 }
 
@@ -142,5 +187,5 @@ bool outbox_make_room(struct database *db, struct outbox_endpoint *p, int64_t ad
     if (bytes_of(p) > (int64_t)atomic_load(&limit_each))
         return outbox_forget_oldest(db, p, INT64_MAX, &gone, err);
     int64_t now = shares_find(&db->shares, p->tenant)->bytes[DATABASE_OUTBOX];
-    return now / STEP_BYTES == (now - added) / STEP_BYTES || keep_to_share(db, p, err);
+    return now / STEP_BYTES == (now - added) / STEP_BYTES || keep_to_share(db, p->tenant, err);
 }

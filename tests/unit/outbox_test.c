@@ -266,6 +266,39 @@ static bool in_only_what_is_lost_is_told(struct database *db, void *context, str
 }
 RUNS(only_what_is_lost_is_told)
 
+/* Of all that a tenant has in the outbox, what was sent goes before what is to be. */
+static bool in_what_is_sent_goes_first(struct database *db, void *context, struct err *err)
+{
+    int64_t quick = add(db, "shop", WEBHOOK_ALL, ",other,");
+    int64_t dead = add(db, "shop", WEBHOOK_ALL, ",dead,");
+    const struct share *shop = shares_find(&db->shares, "shop");
+    int64_t count = 0;
+    int64_t told = 0;
+    (void)context;
+    add_user(db, "shop");
+    database_limit_outbox(UINT64_C(64) << 20, 300 * 1000);
+    for (; shop->bytes[DATABASE_OUTBOX] < 160 * 1000; told++)
+        tell(db, "accepted", "shop", "dead", 1000);
+    while (shop->bytes[DATABASE_OUTBOX] < 280 * 1000) {
+        tell(db, "accepted", "shop", "other", 1000);
+        send_all(db, quick);
+    }
+    for (int64_t end = told + 200; told < end; told++) /* what takes nothing has most */
+        tell(db, "accepted", "shop", "dead", 1000);
+    assert_true(database_webhook_waiting(db, dead, &count, err));
+    assert_int_equal(count, told);
+    assert_int_equal(lost_of(db, dead), 0);
+    assert_in_range(shop->bytes[DATABASE_OUTBOX], 200 * 1000, 320 * 1000);
+    while (lost_of(db, dead) == 0 && told < 5000) { /* when there is nothing else its oldest go */
+        tell(db, "accepted", "shop", "dead", 1000);
+        told++;
+    }
+    assert_true(told < 5000 && shop->bytes[DATABASE_OUTBOX] < 320 * 1000);
+    database_limit_outbox(UINT64_C(64) << 20, 0);
+    return true;
+}
+RUNS(what_is_sent_goes_first)
+
 static bool in_a_row_is_settled_and_replayed(struct database *db, void *context, struct err *err)
 {
     int64_t all = add(db, "shop", WEBHOOK_ALL, "");
@@ -465,7 +498,7 @@ int main(void)
     const struct CMUnitTest tests[] = {TEST(each_is_told_what_it_wants_of_its_own),
                                        TEST(of_our_own_mail_nobody_is_told),
                                        TEST(what_is_undone_is_told_nobody),
-                                       TEST(an_endpoint_fills_only_its_own_part), TEST(only_what_is_lost_is_told),
+                                       TEST(an_endpoint_fills_only_its_own_part), TEST(only_what_is_lost_is_told), TEST(what_is_sent_goes_first),
                                        TEST(a_tenant_fills_only_its_own_share),
                                        TEST(a_row_is_settled_and_replayed),
                                        TEST(who_unsubscribes_is_told),

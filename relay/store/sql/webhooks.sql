@@ -73,6 +73,14 @@ WHERE webhook = ?
 ORDER BY id
 LIMIT 256;
 
+-- :name OUTBOX_FIRST_IS_SENT
+-- No row: there is none at all.
+SELECT due IS NULL
+FROM outbox
+WHERE webhook = ?
+ORDER BY id
+LIMIT 1;
+
 -- :name OUTBOX_FORGET
 DELETE FROM outbox
 WHERE webhook = ?1
