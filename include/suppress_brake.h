@@ -43,8 +43,10 @@ struct brake_heard {
 };
 /* Of more than 20 answers a tenth, or of the last 20 half, put the brake on; so do two other
  * tenants there, who have heard that much about this domain, or about more than three (names below
- * a registered one are none of their own). A tenant's sites beyond BRAKE_SITES are forgotten, those
- * first that nothing was heard of for longest. */
+ * a registered one are none of their own). Domains are told apart
+ * from the first unknown mailbox there on. A tenant's sites beyond BRAKE_SITES are forgotten, those
+ * first that nothing was heard of for longest; and those of which nothing was for ten minutes, but
+ * for a brake that is on, whose end is told. */
 enum brake suppress_brake_answer(struct suppress_brake *b, const struct brake_heard *heard,
                                  int64_t now_ms);
 /* Is it on, by what was answered in the ten minutes before? Counts nothing. */

@@ -3,7 +3,9 @@
  *
  * A tenant's share of a site holds ten steps, the last 20 answers as bits, and whom it has put on
  * the list. It lies in the table of its tenant, in the order of its last answer, so that the oldest
- * goes first, and in the list of its site, where the others' brakes are looked at.
+ * goes first, and in the list of its site, where the others' brakes are looked at. It goes ten
+ * minutes after its last answer, unless its brake is on, whose end is told: at each answer its
+ * tenant's are looked at, and those of another tenant in turn.
  *
  * What others have heard holds for a domain's recipients if it was said about that domain, or about
  * so many that no three of them are its cause: any domain can name a receiver's host as its own MX,
@@ -29,6 +31,12 @@ struct noted {
     int64_t at_ms;
 };
 
+/* Large, and most mail is for nobody who is unknown. */
+struct blamed {
+    struct brake_domains domains;
+    char last[BRAKE_DOMAIN_MAX + 1]; /* of the last unknown one */
+};
+
 struct share {
     UT_hash_handle hh;         /* of the tenant */
     struct share *next, *prev; /* of the site */
@@ -39,8 +47,7 @@ struct share {
     } steps[STEPS];
     uint32_t last; /* a bit an answer, the last one the lowest: unknown */
     bool on;
-    struct brake_domains domains;
-    char unknown_domain[BRAKE_DOMAIN_MAX + 1]; /* of the last unknown one */
+    struct blamed *blamed; /* from the first unknown one on; NULL before */
     struct noted *noted;
     size_t noted_count, noted_size;
 };
@@ -84,6 +91,7 @@ static void free_share(struct suppress_brake *b, struct party *p, struct share *
     for (size_t i = 0; i < s->noted_count; i++)
         free(s->noted[i].address);
     free(s->noted);
+    free(s->blamed);
     free(s);
 }
 
@@ -228,9 +236,11 @@ static bool is_many(unsigned answers, unsigned unknown)
 /* Does what a tenant has heard say something about that domain's recipients? */
 static bool speaks_for(const struct share *s, const char *domain, int64_t now_ms)
 {
+    if (!s->blamed)
+        return false;
     struct step all = sum(s, now_ms);
-    struct brake_count own = brake_domains_of(&s->domains, domain, now_ms);
-    struct brake_count most = brake_domains_most(&s->domains, ALONE, now_ms);
+    struct brake_count own = brake_domains_of(&s->blamed->domains, domain, now_ms);
+    struct brake_count most = brake_domains_most(&s->blamed->domains, ALONE, now_ms);
     return is_many(own.answers, own.unknown) ||
            (all.answers > most.answers && all.unknown > most.unknown &&
             is_many(all.answers - most.answers, all.unknown - most.unknown));
@@ -240,23 +250,69 @@ static bool others_brake(const struct share *s, int64_t now_ms)
 {
     unsigned found = 0;
     const struct share *other;
+    const char *domain = s->blamed ? s->blamed->last : "";
     DL_FOREACH (s->site->shares, other)
         found += other != s && other->on && is_too_much(other, now_ms) &&
-                 speaks_for(other, s->unknown_domain, now_ms);
+                 speaks_for(other, domain, now_ms);
     return found >= OTHERS;
+}
+
+static void blame(struct share *s, const struct brake_heard *heard, int64_t now_ms)
+{
+    if (!s->blamed && !heard->unknown)
+        return;
+    if (!s->blamed)
+        s->blamed = xcalloc(1, sizeof(*s->blamed));
+    brake_domains_count(&s->blamed->domains, heard->domain, heard->unknown, now_ms);
+    if (heard->unknown)
+        snprintf(s->blamed->last, sizeof(s->blamed->last), "%s", heard->domain);
+}
+
+/* ---- forgotten ---- */
+
+/* Those of which nothing was heard for ten minutes; they come first. */
+static void drop_old(struct suppress_brake *b, struct party *p, int64_t now_ms)
+{
+    struct share *s;
+    struct share *next;
+    HASH_ITER (hh, p->shares, s, next) {
+        if (sum(s, now_ms).answers > 0)
+            return;
+        if (!s->on) {
+            free_share(b, p, s);
+            continue;
+        }
+        drop_notes(s, 0, now_ms);
+        free(s->blamed);
+        s->blamed = NULL;
+    }
+}
+
+/* The first one of all, which is the last one then. */
+static void drop_anothers(struct suppress_brake *b, int64_t now_ms)
+{
+    struct party *p = b->parties;
+    if (!p)
+        return;
+    drop_old(b, p, now_ms);
+    HASH_DEL(b->parties, p);
+    if (p->shares)
+        HASH_ADD_KEYPTR(hh, b->parties, p->name, strlen(p->name), p);
+    else
+        free(p);
 }
 
 enum brake suppress_brake_answer(struct suppress_brake *b, const struct brake_heard *heard,
                                  int64_t now_ms)
 {
+    drop_old(b, find_party(b, heard->tenant), now_ms);
+    drop_anothers(b, now_ms);
     struct share *s = use_share(b, heard->tenant, heard->site);
     bool was = s->on;
     bool unknown = heard->unknown;
     drop_notes(s, BRAKE_KEPT, now_ms);
     count(s, unknown, now_ms);
-    brake_domains_count(&s->domains, heard->domain, unknown, now_ms);
-    if (unknown)
-        snprintf(s->unknown_domain, sizeof(s->unknown_domain), "%s", heard->domain);
+    blame(s, heard, now_ms);
     s->on = is_too_much(s, now_ms) || ((unknown || was) && others_brake(s, now_ms));
     if (s->on)
         return was ? BRAKE_ON : BRAKE_BEGINS;

@@ -241,6 +241,55 @@ static void what_is_remembered_is_bounded(void **state)
     assert_null(suppress_brake_take(b, "nobody", "big", now_ms));
 }
 
+#ifdef __SANITIZE_ADDRESS__
+size_t __sanitizer_get_current_allocated_bytes(void);
+#define ALLOCATED() __sanitizer_get_current_allocated_bytes()
+#else
+#include <malloc.h>
+#define ALLOCATED() mallinfo2().uordblks
+#endif
+
+/* Each tenant writes to more sites than are kept, and to some once only. */
+static void what_is_remembered_is_small_and_ends(void **state)
+{
+    enum { TENANTS = 20 };
+    unsigned taken = 0;
+    char site[20];
+    char tenant[20];
+    (void)state;
+    size_t before = ALLOCATED();
+    for (unsigned t = 0; t < TENANTS; t++) {
+        snprintf(tenant, sizeof(tenant), "tenant%u", t);
+        for (unsigned i = 0; i < BRAKE_SITES; i++, now_ms -= 100) {
+            snprintf(site, sizeof(site), "site%u", i);
+            answers(tenant, site, 1, false, &taken);
+        }
+    }
+    assert_true(ALLOCATED() - before < (size_t)TENANTS * BRAKE_SITES * 900);
+    now_ms += 11 * MINUTE;
+    for (unsigned i = 0; i < 2 * TENANTS; i++)
+        answers("tenant0", "site0", 1, false, &taken);
+    assert_true(ALLOCATED() - before < 40 * 1024);
+}
+
+/* What was unknown before is told by its domain, and what was not, too. */
+static void domains_count_from_the_first_unknown_one_on(void **state)
+{
+    unsigned taken = 0;
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        char tenant[20];
+        snprintf(tenant, sizeof(tenant), "t%u", i);
+        answers_of(tenant, "big", "good.test", 300, false, &taken);
+        answers_of(tenant, "big", "bad.test", 60, true, &taken);
+    }
+    /* both have heard it of bad.test only */
+    const struct brake_heard bad = {"amy", "big", "bad.test", true};
+    const struct brake_heard good = {"bob", "big", "good.test", true};
+    assert_int_equal(suppress_brake_answer(b, &good, now_ms), BRAKE_OFF);
+    assert_int_equal(suppress_brake_answer(b, &bad, now_ms), BRAKE_BEGINS);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -254,6 +303,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(it_begins_and_ends_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_old_stays, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_remembered_is_bounded, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_remembered_is_small_and_ends, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(domains_count_from_the_first_unknown_one_on, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
