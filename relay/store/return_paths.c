@@ -43,11 +43,15 @@ static bool add_row(struct database *db, const struct returns_subject *of, const
     return err->kind == ERR_NONE;
 }
 
+/* It may be there already, if something has come back before this is settled. */
 bool return_paths_keep(struct database *db, const struct store_outcome *o, int64_t now_ms,
                        struct err *err)
 {
     const struct returns_subject of = {.message = o->message, .number = o->number};
-    return add_row(db, &of, o->site, now_ms, err);
+    return add_row(db, &of, o->site, now_ms, err) &&
+           rows_run(db,
+                    ROWS(db, SQL_RETURN_PATH_SITE, INT(of.message), INT(of.number), TEXT(o->site)),
+                    err);
 }
 
 /* A message's number begins with its time, and its rows are there for fourteen days at least: what

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* return_paths_test.c - What is kept for what comes back: forgotten in time, and without going through what is not over. */
+/* return_paths_test.c - What is kept for what comes back: counted once, and forgotten in time without going through what is not over. */
 #include "store_stage.h"
 
 #include "clock.h"
@@ -113,11 +113,41 @@ static void each_sweep_comes_in_its_own_time(void **state)
     database_close(db);
 }
 
+struct kept {
+    int64_t id, bytes[3];
+};
+
+/* On the store's thread. */
+static bool in_keep(struct database *db, void *context, struct err *err)
+{
+    struct kept *k = context;
+    const struct store_outcome o = {.message = k->id, .number = 0, .site = "far.test"};
+    for (size_t i = 0; i < COUNT_OF(k->bytes); i++) {
+        if (!return_paths_keep(db, &o, clock_now_ms(), err))
+            return false;
+        k->bytes[i] = db->shares.bytes[DATABASE_EVENTS];
+    }
+    return true;
+}
+
+static void what_is_kept_again_is_counted_once(void **state)
+{
+    (void)state;
+    struct store *store = start();
+    struct kept k = {.id = accept(store, 1, "Subject: x\r\n\r\nx\r\n")};
+    assert_int_equal(run_change(store, in_keep, &k), STORE_CHANGED);
+    assert_true(store_stop(store));
+    assert_true(k.bytes[0] > 0);
+    assert_int_equal(k.bytes[1], k.bytes[0]);
+    assert_int_equal(k.bytes[2], k.bytes[0]);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {TEST(only_what_may_be_over_is_looked_at),
                                        TEST(many_that_are_over_go_in_few_steps),
-                                       TEST(each_sweep_comes_in_its_own_time)};
+                                       TEST(each_sweep_comes_in_its_own_time),
+                                       TEST(what_is_kept_again_is_counted_once)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,7 +3,8 @@
 
 -- :name RETURN_PATH_ADD
 -- Of a message that is still there, until fourteen days after it expires; ?3 is known when it is delivered. Returns
--- what is counted: shares count it for ?5 days from today, ?4; as it lives longer, it is so many times its size.
+-- what is counted: shares count it for ?5 days from today, ?4; as it lives longer, it is so many times its size. No
+-- row: it is there, and counted.
 INSERT INTO return_path(message, number, until, address, tenant, stream, credential, sender, author, site, told)
 SELECT r.message, r.number, m.expires / 86400000 + 14, r.address, m.tenant, m.stream, m.credential, m.sender,
   m.from_domain, ?3, 0
@@ -11,9 +12,16 @@ FROM recipient r
 JOIN message m ON m.id = r.message
 WHERE r.message = ?1
   AND r.number = ?2
-ON CONFLICT DO UPDATE SET site = excluded.site
+ON CONFLICT DO NOTHING
 RETURNING (60 + length(CAST(address || tenant || stream || credential || sender || author || site AS BLOB)))
   * max(until + 1 - ?4, ?5) / ?5, tenant;
+
+-- :name RETURN_PATH_SITE
+UPDATE return_path
+SET site = ?3
+WHERE message = ?1
+  AND number = ?2
+  AND site <> ?3;
 
 -- :name RETURN_PATH
 -- ?3 is the day on which something came.
