@@ -36,7 +36,8 @@ struct came_back {
  * the subject is said, and `result` and `tenant` are set. Reads only. */
 MUST_CHECK bool database_awaits_return(struct database *db, void *context, struct err *err);
 /* In the store's transaction; `context` is a struct came_back. Each kind of event counts once for a
- * recipient of a message. A bounce suppresses by the rules of replies, a complaint all but security
+ * recipient of a message; a bounce once more when it says for the first time what is about the
+ * recipient. A bounce suppresses by the rules of replies, a complaint all but security
  * mail of that tenant. */
 MUST_CHECK bool database_came_back(struct database *db, void *context, struct err *err);
 

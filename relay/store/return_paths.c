@@ -153,6 +153,16 @@ static bool find(struct database *db, const struct came_back *c, struct recipien
     return add_row(db, &c->subject, "", clock_now_ms(), err) && look(db, c, r, err);
 }
 
+/* In `told`: it was returned, and why speaks of the recipient. A report that does not say so much
+ * keeps no other from being heard. */
+enum { TOLD_WHY = 1U << RETURNS_EVENTS };
+
+static unsigned bits_of(const struct returns_fate *fate)
+{
+    bool why = fate->event == RETURNS_EVENT_RETURNED && fate->judgement && fate->suppress_after > 0;
+    return 1U << fate->event | (why ? TOLD_WHY : 0);
+}
+
 static bool note(struct database *db, const struct came_back *c, const struct recipient *r,
                  const struct returns_fate *fate, int64_t now_ms, struct err *err)
 {
@@ -175,7 +185,7 @@ static bool note(struct database *db, const struct came_back *c, const struct re
                                          .rule = j ? j->reply.rule : NULL};
     return rows_run(db,
                     ROWS(db, SQL_RETURN_PATH_TOLD, INT(c->subject.message), INT(c->subject.number),
-                         INT(1U << fate->event)),
+                         INT(bits_of(fate))),
                     err) &&
            rows_event(db, &event, err);
 }
@@ -258,8 +268,8 @@ bool database_came_back(struct database *db, void *context, struct err *err)
     snprintf(c->category, sizeof(c->category), "%s",
              fate.judgement ? reply_category_name(fate.judgement->reply.category) : "");
     c->result = fate.event == RETURNS_EVENT_NOTHING ? CAME_BACK_NOTHING
-                : r.told & 1U << fate.event         ? CAME_BACK_AGAIN
-                                                    : CAME_BACK_NOTED;
+                : bits_of(&fate) & ~r.told          ? CAME_BACK_NOTED
+                                                    : CAME_BACK_AGAIN;
     return c->result != CAME_BACK_NOTED ||
            (note(db, c, &r, &fate, now_ms, err) && heed(db, c, &r, &fate, now_ms, err));
 }

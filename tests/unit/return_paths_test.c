@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* return_paths_test.c - What is kept for what comes back: counted once, and forgotten in time without going through what is not over. */
+/* return_paths_test.c - What is kept for what comes back: counted once, and forgotten in time without going through what is not over; and a
+ * report that says why is heard after one that does not. */
 #include "store_stage.h"
 
+#include "came_back.h"
 #include "clock.h"
 #include "db.h"
 #include "housekeeping.h"
@@ -142,12 +144,73 @@ static void what_is_kept_again_is_counted_once(void **state)
     assert_int_equal(k.bytes[2], k.bytes[0]);
 }
 
+/* ---- what comes back ---- */
+
+static const struct returns_judgement no_such_user = {
+    .answer = {.what = VERDICT_REJECT, .code = 550, .enhanced = "5.1.1", .text = "no such user"},
+    .reply = {.category = REPLY_MAILBOX_UNKNOWN, .rule = "x", .suppress_after = 1},
+    .suppress_after = 1};
+
+static struct came_back *came(int64_t id, const struct returns_judgement *why)
+{
+    struct came_back *c = calloc(1, sizeof(*c));
+    assert_non_null(c);
+    c->subject = (struct returns_subject){.message = id, .number = 0};
+    snprintf(c->sender, sizeof(c->sender), "b-x@bounce.club.test");
+    c->hostname = "mx.club.test";
+    c->suppress_days = 90;
+    c->claims.count = 1;
+    c->claims.list[0].event = RETURNS_EVENT_RETURNED;
+    c->claims.list[0].judged = why != NULL;
+    if (why)
+        c->claims.list[0].judgement = *why;
+    snprintf(c->claims.list[0].address, sizeof(c->claims.list[0].address), "a@dest.test");
+    return c;
+}
+
+static enum came_back_result come_back(struct database *db, int64_t id, const struct returns_judgement *why)
+{
+    struct err err = {0};
+    struct came_back *c = came(id, why);
+    if (!database_came_back(db, c, &err))
+        fail_msg("%s", err.text);
+    enum came_back_result result = c->result;
+    free(c);
+    return result;
+}
+
+static bool in_a_reason(struct database *db, void *context, struct err *err)
+{
+    (void)context;
+    (void)err;
+    const int64_t id = (clock_now_ms() - 3600 * 1000) * 65536;
+    add(db, clock_now_ms() - 3600 * 1000, clock_now_ms() / day_ms + 14, 1);
+    assert_int_equal(come_back(db, id, NULL), CAME_BACK_NOTED);
+    assert_int_equal(come_back(db, id, NULL), CAME_BACK_AGAIN);
+    assert_int_equal(number(db, "SELECT count(*) FROM suppression"), 0);
+    assert_int_equal(come_back(db, id, &no_such_user), CAME_BACK_NOTED);
+    assert_int_equal(number(db, "SELECT count(*) FROM suppression"), 1);
+    assert_int_equal(come_back(db, id, &no_such_user), CAME_BACK_AGAIN); /* each counts once */
+    assert_int_equal(come_back(db, id, NULL), CAME_BACK_AGAIN);
+    assert_int_equal(number(db, "SELECT count(*) FROM event WHERE kind = 'returned'"), 2);
+    return true;
+}
+
+static void a_reason_is_heard_after_a_report_without_one(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    if (!store_run_alone(place, in_a_reason, NULL, &err))
+        fail_msg("%s", err.text);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
     const struct CMUnitTest tests[] = {TEST(only_what_may_be_over_is_looked_at),
                                        TEST(many_that_are_over_go_in_few_steps),
                                        TEST(each_sweep_comes_in_its_own_time),
-                                       TEST(what_is_kept_again_is_counted_once)};
+                                       TEST(what_is_kept_again_is_counted_once),
+                                       TEST(a_reason_is_heard_after_a_report_without_one)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
