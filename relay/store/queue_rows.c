@@ -139,12 +139,20 @@ void database_end_reading(struct database *db)
     database_trim_cache(db);
 }
 
+/* They have days: a step of less than half a day leaves all of them as they are. */
+static bool move_return_paths(struct database *db, int64_t step_ms, struct err *err)
+{
+    const int64_t day_ms = INT64_C(24) * 3600 * 1000;
+    int64_t days = (step_ms + (step_ms < 0 ? -day_ms / 2 : day_ms / 2)) / day_ms;
+    return days == 0 || rows_run_about(db, SQL_MOVE_RETURN_PATHS, days, err);
+}
+
 bool rows_move(struct database *db, int64_t step_ms, struct err *err)
 {
     if (rows_simple(db, SQL_BEGIN, err) && rows_run_about(db, SQL_MOVE_DUE, step_ms, err) &&
         rows_run_about(db, SQL_MOVE_LIFE, step_ms, err) &&
         rows_run_about(db, SQL_MOVE_COUNTS, step_ms, err) &&
-        rows_run_about(db, SQL_MOVE_REPORTS, step_ms, err) &&
+        rows_run_about(db, SQL_MOVE_REPORTS, step_ms, err) && move_return_paths(db, step_ms, err) &&
         rows_run_about(db, SQL_MOVE_RESTS, step_ms, err) &&
         rows_run_about(db, SQL_MOVE_SPEEDS, step_ms, err) &&
         rows_run_about(db, SQL_MOVE_PAUSES, step_ms, err) &&

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* return_paths_test.c - What is kept for what comes back: counted once, and forgotten in time without going through what is not over; and a
- * report that says why is heard after one that does not. */
+/* return_paths_test.c - What is kept for what comes back: counted once, forgotten in time and without going through what is not over, moved with
+ * the clock; and a report that says why is heard after one that does not. */
 #include "store_stage.h"
 
 #include "came_back.h"
 #include "clock.h"
 #include "db.h"
 #include "housekeeping.h"
+#include "queue_rows.h"
 #include "return_paths.h"
 #include "segments.h"
 #include "suppressions.h"
@@ -144,6 +145,24 @@ static void what_is_kept_again_is_counted_once(void **state)
     assert_int_equal(k.bytes[2], k.bytes[0]);
 }
 
+static void they_move_with_the_clock(void **state)
+{
+    (void)state;
+    struct err err = {0};
+    struct database *db = open_one();
+    int64_t now_ms = clock_now_ms();
+    int64_t today = now_ms / day_ms;
+    add(db, now_ms, today + 14, 1);
+    assert_true(rows_move(db, 400 * day_ms, &err));
+    assert_int_equal(number(db, "SELECT until FROM return_path"), today + 414);
+    assert_true(rows_move(db, -100 * day_ms, &err));
+    assert_int_equal(number(db, "SELECT until FROM return_path"), today + 314);
+    for (int i = 0; i < 50; i++)
+        assert_true(rows_move(db, i % 2 ? -3000 : 3000, &err)); /* is no day */
+    assert_int_equal(number(db, "SELECT until FROM return_path"), today + 314);
+    database_close(db);
+}
+
 /* ---- what comes back ---- */
 
 static const struct returns_judgement no_such_user = {
@@ -211,6 +230,7 @@ int main(void)
                                        TEST(many_that_are_over_go_in_few_steps),
                                        TEST(each_sweep_comes_in_its_own_time),
                                        TEST(what_is_kept_again_is_counted_once),
+                                       TEST(they_move_with_the_clock),
                                        TEST(a_reason_is_heard_after_a_report_without_one)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -26,6 +26,11 @@ SET since = since + ?1, refused = refused + ?1;
 UPDATE pause
 SET since = since + ?1, until = until + ?1;
 
+-- :name MOVE_RETURN_PATHS
+-- By so many days.
+UPDATE return_path
+SET until = until + ?1;
+
 -- :name MOVE_RESTS
 UPDATE rest
 SET until = until + ?1;
