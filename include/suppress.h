@@ -66,6 +66,9 @@ struct suppress_sides {
  * address, or the sender's domain. */
 unsigned suppress_after(const struct reply_judgement *judgement, const struct verdict *answer,
                         const struct suppress_sides *sides);
+/* For how long, in ms, where the settings say so many days: at most a month of a domain that does
+ * not exist, as it may be back. */
+int64_t suppress_for_ms(enum reply_category category, unsigned days);
 /* Does an answer at `now_ms` count beside the one at `last_ms`? On another day (UTC), and not only
  * because midnight has passed. */
 bool suppress_is_another_day(int64_t last_ms, int64_t now_ms);

@@ -179,8 +179,16 @@ unsigned suppress_after(const struct reply_judgement *judgement, const struct ve
     return bare_ip || names_us(text, sides) ? 0 : judgement->suppress_after;
 }
 
+static const int64_t day_ms = INT64_C(24) * 3600 * 1000;
+
+int64_t suppress_for_ms(enum reply_category category, unsigned days)
+{
+    enum { DOMAIN_DAYS = 30 };
+    bool shorter = category == REPLY_DOMAIN_UNKNOWN && days > DOMAIN_DAYS;
+    return (shorter ? DOMAIN_DAYS : (int64_t)days) * day_ms;
+}
+
 bool suppress_is_another_day(int64_t last_ms, int64_t now_ms)
 {
-    static const int64_t day_ms = INT64_C(24) * 3600 * 1000;
     return now_ms / day_ms > last_ms / day_ms && now_ms - last_ms >= day_ms / 2;
 }

@@ -21,7 +21,6 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { DOMAIN_DAYS = 30 };       /* a domain that does not exist may be back */
 enum { RETURN_PATHS_DAYS = 14 }; /* what comes back is taken for so long at least: see the rows */
 
 static const int64_t day_ms = INT64_C(24) * 3600 * 1000;
@@ -209,9 +208,6 @@ static bool heed_bounce(struct database *db, const struct came_back *c, const st
                                          .ip_count = c->ip_count};
     struct reply_judgement reply = fate->judgement->reply;
     reply.suppress_after = fate->suppress_after;
-    unsigned days = c->suppress_days;
-    if (reply.category == REPLY_DOMAIN_UNKNOWN && days > DOMAIN_DAYS)
-        days = DOMAIN_DAYS;
     const struct last_answer a = {.tenant = r->tenant,
                                   .address = r->address,
                                   .site = site_of(r),
@@ -219,7 +215,7 @@ static bool heed_bounce(struct database *db, const struct came_back *c, const st
                                   .returned = true,
                                   .needed =
                                       suppress_after(&reply, &fate->judgement->answer, &sides),
-                                  .suppress_ms = days * day_ms};
+                                  .suppress_ms = suppress_for_ms(reply.category, c->suppress_days)};
     return a.needed == 0 || last_answers_heed(db, &a, now_ms, err);
 }
 

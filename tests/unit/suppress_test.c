@@ -166,6 +166,16 @@ static void what_applies(void **state)
     }
 }
 
+static void a_domain_that_is_not_there_is_kept_back_for_a_month_at_most(void **state)
+{
+    const int64_t day = 24 * INT64_C(3600000);
+    (void)state;
+    assert_int_equal(suppress_for_ms(REPLY_MAILBOX_UNKNOWN, 90), 90 * day);
+    assert_int_equal(suppress_for_ms(REPLY_DOMAIN_UNKNOWN, 90), 30 * day);
+    assert_int_equal(suppress_for_ms(REPLY_DOMAIN_UNKNOWN, 7), 7 * day);
+    assert_int_equal(suppress_for_ms(REPLY_MAILBOX_UNKNOWN, 36500), 36500 * day);
+}
+
 /* Two answers count for two only on different days, whatever midnight lies between them. */
 static void days(void **state)
 {
@@ -182,6 +192,7 @@ static void days(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(answers), cmocka_unit_test(within_a_domain), cmocka_unit_test(what_applies),
-                                       cmocka_unit_test(days)};
+                                       cmocka_unit_test(a_domain_that_is_not_there_is_kept_back_for_a_month_at_most),
+        cmocka_unit_test(days)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

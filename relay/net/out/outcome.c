@@ -25,7 +25,6 @@
 #include <utlist.h>
 
 enum { UNRECORDED_MAX = 20 };
-enum { DOMAIN_DAYS = 30 }; /* a domain that does not exist may be back */
 
 /* Who has asked for it is told of a delay (RFC 3461 section 4.1); who has not said what he wants,
  * where the stream says when. Once. */
@@ -94,13 +93,10 @@ static unsigned days_before_suppression(const struct attempt *p, size_t i,
 static void note_judgement(const struct attempt *p, size_t i,
                            const struct reply_judgement *judgement, struct store_outcome *o)
 {
-    int64_t days = p->settings->config->suppress_days;
     o->meant = *judgement;
     o->meant.suppress_after = days_before_suppression(p, i, judgement);
-    if (judgement->category == REPLY_DOMAIN_UNKNOWN && days > DOMAIN_DAYS)
-        days = DOMAIN_DAYS;
     if (p->answers[i].what == VERDICT_REJECT && p->mail->protocol[0] && o->meant.suppress_after > 0)
-        o->suppress_ms = days * 24 * 3600 * 1000;
+        o->suppress_ms = suppress_for_ms(judgement->category, p->settings->config->suppress_days);
 }
 
 /* What follows from a decision, and its event. */
