@@ -21,11 +21,34 @@ enum { STREAM_TEXT = 130 };
 
 /* ---- endpoints in memory ---- */
 
+/* Those that are read anew, and those of before that are not found yet. */
+struct reading {
+    struct database *db;
+    struct outbox_endpoint *before;
+};
+
+/* What was known of it stays: to measure all costs more the more there are. A number may have been
+ * given to another one. */
+static struct outbox_endpoint *take(struct reading *r, const struct webhook *w)
+{
+    struct outbox_endpoint *p;
+    LL_SEARCH_SCALAR(r->before, p, id, w->id);
+    if (!p || p->created_ms != w->created_ms || strcmp(p->tenant, w->tenant) != 0)
+        return xcalloc(1, sizeof(*p));
+    LL_DELETE(r->before, p);
+    p->next = NULL;
+    return p;
+}
+
 static void keep(void *context, const struct webhook *w)
 {
-    struct database *db = context;
-    struct outbox_endpoint *p = xcalloc(1, sizeof(*p));
-    *p = (struct outbox_endpoint){.id = w->id, .types = w->types, .hashed = w->hashed};
+    struct reading *r = context;
+    struct database *db = r->db;
+    struct outbox_endpoint *p = take(r, w);
+    p->id = w->id;
+    p->created_ms = w->created_ms;
+    p->types = w->types;
+    p->hashed = w->hashed;
     memcpy(p->tenant, w->tenant, sizeof(p->tenant));
     memcpy(p->streams, w->streams, sizeof(p->streams));
     LL_APPEND(db->endpoints, p);
@@ -44,10 +67,14 @@ bool outbox_know(struct database *db, struct err *err)
 {
     if (db->endpoints_known)
         return true;
-    outbox_fini(db);
-    forget_told(&db->shares);
-    bool ok = database_webhooks(db, keep, db, err);
+    struct reading r = {db, db->endpoints};
     struct outbox_endpoint *p;
+    struct outbox_endpoint *next;
+    db->endpoints = NULL;
+    forget_told(&db->shares);
+    bool ok = database_webhooks(db, keep, &r, err);
+    LL_FOREACH_SAFE(r.before, p, next)
+    outbox_forget(db, p);
     LL_FOREACH(db->endpoints, p)
     ok = ok && outbox_measure(db, p, err);
     db->endpoints_known = ok;

@@ -9,7 +9,7 @@
 /* An endpoint, as it is kept in memory by the connection that writes. */
 struct outbox_endpoint {
     struct outbox_endpoint *next; /* list */
-    int64_t id;
+    int64_t id, created_ms;
     uint64_t written_in; /* db->outbox_turn: the last that has changed its rows */
     bool measured;       /* begin and end are known */
     int64_t begin, end;  /* of what it has in the outbox, in bytes that were ever written for it */
@@ -37,6 +37,8 @@ void outbox_changed(struct database *db);
 /* Something of the open transaction has been undone. */
 void outbox_undone(struct database *db);
 void outbox_fini(struct database *db);
+/* One that is in no list any more: frees it. */
+void outbox_forget(struct database *db, struct outbox_endpoint *p);
 
 /* db->endpoints are there. */
 MUST_CHECK bool outbox_know(struct database *db, struct err *err);

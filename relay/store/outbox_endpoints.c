@@ -13,22 +13,25 @@ void outbox_unmeasure(struct database *db, struct outbox_endpoint *p)
     p->measured = false;
 }
 
+void outbox_forget(struct database *db, struct outbox_endpoint *p)
+{
+    outbox_unmeasure(db, p);
+    free(p);
+}
+
 void outbox_fini(struct database *db)
 {
     struct outbox_endpoint *p;
     struct outbox_endpoint *next;
     LL_FOREACH_SAFE(db->endpoints, p, next)
-    {
-        outbox_unmeasure(db, p);
-        free(p);
-    }
+    outbox_forget(db, p);
     db->endpoints = NULL;
     db->endpoints_known = false;
 }
 
 void outbox_changed(struct database *db)
 {
-    outbox_fini(db);
+    db->endpoints_known = false;
     db->outbox_news = db->endpoints_changed = true;
 }
 

@@ -299,6 +299,26 @@ static bool in_what_is_sent_goes_first(struct database *db, void *context, struc
 }
 RUNS(what_is_sent_goes_first)
 
+/* An endpoint that is added is no reason to forget what was lost and told of the others. */
+static bool in_what_is_known_of_the_others_stays(struct database *db, void *context, struct err *err)
+{
+    int64_t first = add(db, "shop", WEBHOOK_ALL, "");
+    (void)context;
+    (void)err;
+    database_limit_outbox(20 * 1000, 0);
+    for (int i = 0; i < 500; i++)
+        tell(db, "accepted", "shop", "", 1000);
+    assert_true(lost_of(db, first) > 0 && db->endpoints->lost);
+    int64_t bytes = shares_find(&db->shares, "shop")->bytes[DATABASE_OUTBOX];
+    add(db, "bank", WEBHOOK_ALL, "");
+    tell(db, "accepted", "bank", "", 1000);
+    assert_true(db->endpoints->id == first && db->endpoints->lost);
+    assert_int_equal(shares_find(&db->shares, "shop")->bytes[DATABASE_OUTBOX], bytes);
+    database_limit_outbox(UINT64_C(64) << 20, 0);
+    return true;
+}
+RUNS(what_is_known_of_the_others_stays)
+
 static bool in_a_row_is_settled_and_replayed(struct database *db, void *context, struct err *err)
 {
     int64_t all = add(db, "shop", WEBHOOK_ALL, "");
@@ -498,7 +518,7 @@ int main(void)
     const struct CMUnitTest tests[] = {TEST(each_is_told_what_it_wants_of_its_own),
                                        TEST(of_our_own_mail_nobody_is_told),
                                        TEST(what_is_undone_is_told_nobody),
-                                       TEST(an_endpoint_fills_only_its_own_part), TEST(only_what_is_lost_is_told), TEST(what_is_sent_goes_first),
+                                       TEST(an_endpoint_fills_only_its_own_part), TEST(only_what_is_lost_is_told), TEST(what_is_sent_goes_first), TEST(what_is_known_of_the_others_stays),
                                        TEST(a_tenant_fills_only_its_own_share),
                                        TEST(a_row_is_settled_and_replayed),
                                        TEST(who_unsubscribes_is_told),
