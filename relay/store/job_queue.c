@@ -146,14 +146,20 @@ static size_t expected(size_t last)
     return last < CROWD_SMALL ? CROWD_SMALL : last < CROWD_MAX ? last : CROWD_MAX;
 }
 
-static struct job *take(struct job_queue *q, size_t max)
+static struct job *take_list(struct job_queue *q)
 {
     struct job *list = q->first;
-    for (struct job *job = list; job; job = job->next)
-        job_weigh(job, q->shares);
     q->first = NULL;
     q->last = &q->first;
+    return list;
+}
+
+/* Without the mutex: nobody who puts waits while many are weighed. */
+static struct job *take(struct job_queue *q, struct job *list, size_t max)
+{
     struct job *rest = NULL;
+    for (struct job *job = list; job; job = job->next)
+        job_weigh(job, q->shares);
     if (list && job_turns_is_empty(&q->turns)) {
         rest = jobs_cut(list, max);
         if (!rest)
@@ -167,19 +173,23 @@ static struct job *take(struct job_queue *q, size_t max)
 struct job *job_queue_take(struct job_queue *q, size_t max, int64_t wait_ms, bool *stopping_r)
 {
     size_t count = 0;
+    size_t urgent = 0;
     pthread_mutex_lock(&q->mutex);
     wait_for_some(q, wait_ms);
     wait_for_crowd(q);
-    struct job *batch = take(q, max);
-    size_t waited = q->urgent;
+    struct job *list = take_list(q);
+    *stopping_r = q->stopping; /* now: what is put after it is not in the list */
+    pthread_mutex_unlock(&q->mutex);
+    struct job *batch = take(q, list, max);
     for (struct job *job = batch; job; job = job->next) {
         count++;
-        q->urgent -= is_urgent(job);
+        urgent += is_urgent(job);
     }
-    q->accepted = q->urgent < waited;
+    pthread_mutex_lock(&q->mutex);
+    q->urgent -= urgent;
+    q->accepted = urgent > 0;
     q->waiting -= count;
     q->crowd = expected(count);
-    *stopping_r = q->stopping;
     pthread_mutex_unlock(&q->mutex);
     return batch;
 }
