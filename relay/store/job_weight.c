@@ -17,6 +17,12 @@ static size_t told(const struct share *s, const char *kind)
     return s && kind && webhook_type_of(kind, &type) ? s->told[type] : 0;
 }
 
+/* A delay is told when it begins, and once more near its end (outbox.c), which tries do not say. */
+static size_t told_of(const struct share *s, const struct store_outcome *o)
+{
+    return o->state == MAIL_WAITING && o->tries > 1 ? 0 : told(s, o->kind);
+}
+
 static size_t accept_work(const struct store_accept *a, const struct shares *shares, bool tells)
 {
     if (!a->mail)
@@ -30,7 +36,7 @@ static size_t settle_work(const struct store_settle *s, const struct shares *sha
     const struct share *share = shares_look(shares, s->tenant);
     size_t work = 1 + s->session_count;
     for (size_t i = 0; i < s->count; i++)
-        work += 1 + told(share, s->outcomes[i].kind);
+        work += 1 + told_of(share, &s->outcomes[i]);
     return work;
 }
 

@@ -427,6 +427,36 @@ static void outcomes_that_are_told_fill_half_a_batch(void **state)
     shares_fini(&sh);
 }
 
+/* Of a delay endpoints are told twice at most, however often there is one. */
+static void what_is_deferred_again_weighs_as_what_tells_nobody(void **state)
+{
+    (void)state;
+    for (unsigned tries = 1; tries <= 9; tries += 4) {
+        struct shares sh = {0};
+        struct job_queue q;
+        struct got g = {0};
+        job_queue_init(&q);
+        q.shares = &sh;
+        shares_find(&sh, "eve")->told[WEBHOOK_DELAYED] = 16;
+        for (int64_t n = 1; n <= 300; n++) {
+            struct job *job = make_outcome(n);
+            snprintf(job->as.settle.tenant, sizeof(job->as.settle.tenant), "eve");
+            job->as.settle.outcomes[0].kind = "deferred";
+            job->as.settle.outcomes[0].tries = tries;
+            job->as.settle.outcomes[0].state = MAIL_WAITING;
+            job_queue_put(&q, job);
+            put_mail(&q, "bob", n, 1);
+        }
+        assert_true(take_some(&q, &g));
+        EXPECT(tries > 1 || g.others <= 20, "the first is told");
+        EXPECT(tries == 1 || g.others >= 90, "what comes after it is not");
+        while (take_some(&q, &g))
+            continue;
+        job_queue_fini(&q);
+        shares_fini(&sh);
+    }
+}
+
 /* Nor what comes back, which strangers bring: it weighs what its tenant's endpoints are told, and as much as can be where the
  * tenant is not known yet. */
 static void what_comes_back_weighs_as_what_it_tells(void **state)
@@ -565,6 +595,7 @@ int main(void)
         cmocka_unit_test(what_endpoints_are_told_is_work),
         cmocka_unit_test(who_is_told_much_pays_for_all_of_it),
         cmocka_unit_test(outcomes_that_are_told_fill_half_a_batch),
+        cmocka_unit_test(what_is_deferred_again_weighs_as_what_tells_nobody),
         cmocka_unit_test(what_comes_back_weighs_as_what_it_tells),
         cmocka_unit_test(outcomes_and_mail_starve_neither),
         cmocka_unit_test(outcomes_do_not_keep_out_what_is_large),
