@@ -7,6 +7,7 @@
 #include "alignment.h"
 #include "buf.h"
 #include "config_sending.h"
+#include "config_sources.h"
 #include "delivery.h"
 #include "err.h"
 #include "ip.h"
@@ -25,23 +26,7 @@ struct config_listener {
     bool http;                  /* the unsubscribe page; its name is "http" */
 };
 
-/* How mail for some domains leaves. */
-struct config_route {
-    char domain[256]; /* "club.example", "*.club.example" or "*" */
-    char host[256];   /* smart host; empty: the domain's MX */
-    unsigned port;
-    enum delivery_tls tls;
-    char username[256], password[256]; /* empty: no AUTH */
-    char password_file[1024];
-    char token_command[1024]; /* in place of a password; empty: none */
-    enum dane_mode dane;
-    enum sts_mode mta_sts;
-    enum tls_demand handshake;
-    struct trust trust; /* what it demands of a connection; of no settings yet */
-    bool fallback;      /* nobody has written it */
-};
-
-enum { CONFIG_PATH_MAX = 1024, CONFIG_SHARDS_MAX = 256, CONFIG_SECTIONS_MAX = 20 };
+enum { CONFIG_PATH_MAX = 1024, CONFIG_SHARDS_MAX = 256, CONFIG_SECTIONS_MAX = 24 };
 
 enum config_rsa_path { RSA_PATH_AUTO, RSA_PATH_ALWAYS, RSA_PATH_OFF };
 
@@ -73,6 +58,10 @@ struct config {
     size_t route_count;
     struct stream *streams;
     size_t stream_count;
+    struct config_source *sources;
+    size_t source_count;
+    struct config_tenant *tenants;
+    size_t tenant_count;
     struct throttle_limit *own_limits; /* of each stream; all bits set: its class's */
     char http_address[80];             /* "" no page */
     bool http_tls;                     /* the page is served over TLS */

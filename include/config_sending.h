@@ -6,7 +6,10 @@
 
 #include "address.h"
 #include "alignment.h"
+#include "delivery.h"
 #include "mta_sts.h"
+#include "tls.h"
+#include "trust.h"
 
 /* The setting `mta_sts_mode`: the words of mta_sts_mode, behind "off". */
 enum config_policy {
@@ -14,6 +17,22 @@ enum config_policy {
     CONFIG_POLICY_NONE,
     CONFIG_POLICY_TESTING,
     CONFIG_POLICY_ENFORCE
+};
+
+/* How mail for some domains leaves. */
+struct config_route {
+    char domain[256]; /* "club.example", "*.club.example" or "*" */
+    char host[256];   /* smart host; empty: the domain's MX */
+    unsigned port;
+    enum delivery_tls tls;
+    char username[256], password[256]; /* empty: no AUTH */
+    char password_file[1024];
+    char token_command[1024]; /* in place of a password; empty: none */
+    enum dane_mode dane;
+    enum sts_mode mta_sts;
+    enum tls_demand handshake;
+    struct trust trust; /* what it demands of a connection; of no settings yet */
+    bool fallback;      /* nobody has written it */
 };
 
 /* What holds for one sending domain. */

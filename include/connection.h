@@ -34,7 +34,9 @@ struct connection;
 /* Take over a connection that was accepted. */
 struct connection *connection_accept(uv_loop_t *loop, int fd,
                                      const struct connection_events *events, void *owner);
-struct connection *connection_open(uv_loop_t *loop, const struct endpoint *to, unsigned timeout_s,
+/* `from`: which of our addresses, of the same family; NULL: any. */
+struct connection *connection_open(uv_loop_t *loop, const struct endpoint *to,
+                                   const struct ip *from, unsigned timeout_s,
                                    const struct connection_events *events, void *owner);
 
 /* From now on somebody else hears of it. Also while `bytes` is called: the rest comes there. */

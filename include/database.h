@@ -46,7 +46,7 @@ struct database_due {
     enum stream_class class;
     enum tls_need tls_need;
     bool retried; /* by an operator, who wants it to go now whatever was the matter */
-    char tenant[64];
+    char tenant[64], stream[64];
     char domain[ADDRESS_DOMAIN_MAX + 1]; /* "": it was refused, and nobody is to be asked */
 };
 typedef void database_on_due(void *context, const struct database_due *due);

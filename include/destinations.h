@@ -92,7 +92,7 @@ struct destinations_calls {
     void (*read_pauses)(struct dispatch *d, struct destinations_pauses *pauses_r);
     /* False: there is none of that name. */
     bool (*find)(struct dispatch *d, const char *name, struct destinations_detail *detail_r);
-    /* Where mail for a hop goes (tls_need_hop()): one row, or none when that is not known now. */
+    /* Where mail for a hop goes (hop.h): one row, or none when that is not known now. */
     void (*find_hop)(struct dispatch *d, const char *hop, struct destinations_list *list_r);
     /* See queue_each_limited(); sorted by name. */
     void (*read_limited)(struct dispatch *d, const char *tenant_or_null,
@@ -100,6 +100,8 @@ struct destinations_calls {
     /* See queue_find_shape(). */
     void (*find_shape)(struct dispatch *d, const struct queue_shape_question *question,
                        struct destinations_shape *shape_r);
+    /* As config_source_rules(); free() it. */
+    char *(*sources)(struct dispatch *d);
     /* What is being tried. Waits for the shards, two seconds at most: neither on a loop nor on the
      * store's thread. */
     void (*read_progress)(struct dispatch *d, struct progress *progress_r);

@@ -58,6 +58,7 @@ struct dispatch_work {
     enum mx_result result;               /* SETTLE for QUEUE_UNRESOLVABLE */
     char domain[ADDRESS_DOMAIN_MAX + 1]; /* of the recipients; also with RESOLVE */
     enum tls_need need;                  /* of the message, the same */
+    char source[HOP_SOURCE];             /* that it leaves from, the same; "": any */
     char tenant[64];                     /* whose mail it is; with RESOLVE who asks */
     bool urgent;                         /* it is of class security */
     uint64_t merit;                      /* of its domain: party_turns.h */
@@ -76,7 +77,7 @@ struct dispatch *dispatch_new(uv_loop_t *loop);
 void dispatch_free(struct dispatch *d);
 /* How much of everything there may be; also after a reload, which makes it ask for all names anew
  * and try again what rests. `connections`: of all destinations together. */
-void dispatch_configure(struct dispatch *d, const struct config *config, unsigned connections);
+void dispatch_configure(struct dispatch *d, struct settings *settings, unsigned connections);
 /* Begin to hand out to `count` shards, while the store can record outcomes (C5). `homes`: theirs;
  * borrowed until dispatch_free(). */
 void dispatch_run(struct dispatch *d, struct deliveries *const *homes, size_t count,
@@ -109,7 +110,7 @@ void dispatch_resolved(struct dispatch *d, const struct dispatch_work *work,
                        struct mx_answer *answer);
 /* What a connection must have been opened for: the attempt's `trust` says the same. */
 uint64_t dispatch_trust(const struct settings *settings, const struct config_route *route,
-                        enum tls_need need);
+                        enum tls_need need, const char *source);
 
 /* See queue_names_reply(). */
 void dispatch_names_reply(struct dispatch *d, uint64_t connection, const struct verdict *reply);
@@ -161,5 +162,9 @@ MUST_CHECK bool dispatch_ask_anew(struct dispatch *d, const struct queue_attempt
                                   int64_t known_ms);
 /* Its trust is no longer what the settings say: it goes again, to where they lead now. */
 void dispatch_outdated(struct dispatch *d, const struct queue_attempt *attempt);
+/* The settings say that it leaves from another source, or from any (""): it goes again, by that.
+ * Its message expires at `expires_ms`. */
+void dispatch_moved(struct dispatch *d, const struct queue_attempt *attempt, const char *source,
+                    int64_t expires_ms);
 
 #endif

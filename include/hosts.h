@@ -31,6 +31,7 @@ struct hosts {
     size_t count;
     bool secure;     /* DNSSEC has proven that these are the domain's, or the operator named them */
     bool missing;    /* addresses that were not waited for to the end */
+    uint32_t from;   /* which of our addresses they are called from: a mark; 0: any */
     char *canonical; /* secure: what the domain is an alias for, or NULL */
 };
 
@@ -53,6 +54,8 @@ void hosts_sort(struct hosts *h, uint64_t random);
 /* Keep HOSTS_MAX of them, sorted: the best, of equal ones the first by name, and as many of the
  * others by lot, so that each of them has its turn. */
 void hosts_choose(struct hosts *h, uint64_t random);
+/* Leave out addresses of a family; the hosts stay. */
+void hosts_leave_family(struct hosts *h, bool v6);
 /* Leave out hosts of this preference and worse. */
 void hosts_cut(struct hosts *h, unsigned preference);
 /* The addresses of each host in random order, the families in turn (RFC 8305 section 4). */

@@ -6,6 +6,7 @@
 #include "check.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
 enum { IP_TEXT = 46 };
 
@@ -18,6 +19,7 @@ struct ip {
 struct endpoint {
     struct ip ip;
     unsigned port;
+    uint32_t from; /* which of our own addresses it is called from: a mark; 0: any */
 };
 
 struct ip_network {

@@ -29,8 +29,9 @@ enum mx_result {
     MX_UNTRIED,   /* the same of as many as one lookup asks for; there are more; see `why` */
     MX_FAILED,    /* DNS gave no answer for this domain; `why` says for what, and how it failed */
     /* Never the result of mx_evaluate(): */
-    MX_DOWN, /* nor for the root */
-    MX_BOGUS /* none that can be validated, nor for the root */
+    MX_DOWN,  /* nor for the root */
+    MX_BOGUS, /* none that can be validated, nor for the root */
+    MX_SOURCE /* its hosts have no address of the family that its mail leaves by; see `why` */
 };
 
 /* May DNS direct mail to an address? */

@@ -4,6 +4,8 @@
 #ifndef PROGRESS_H
 #define PROGRESS_H
 
+#include "hop.h"
+
 #include "queue.h"
 #include "tls_need.h"
 
@@ -11,7 +13,7 @@ struct progress_row {
     int64_t message, for_ms; /* so long it has been tried */
     unsigned numbers[QUEUE_RECIPIENTS_MAX];
     size_t count;
-    char hop[TLS_NEED_HOP]; /* as the queue knows it */
+    char hop[HOP_TEXT];     /* as the queue knows it */
     char host[256], ip[64]; /* the host as long as a route may name it */
     const char *stage;      /* "connection", "greeting", "RCPT" … */
 };

@@ -158,6 +158,8 @@ struct queue_answer {
     unsigned port;
     const char
         *route; /* "", or what makes destinations on the same hosts different: TLS policy, user */
+    const char *source;   /* NULL or "", or which of our own addresses connections leave from, as
+                             `route` says, too: a provider counts those of each apart */
     uint64_t trust;       /* what a connection must have been opened for: anything else that trust
                           depends on, such as the settings' generation. Not 0. */
     unsigned connections; /* as configured for this route; 0: the provider's, or the default */

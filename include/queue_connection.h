@@ -20,6 +20,8 @@ enum { QUEUE_REUSE_MS = 300 * 1000 };
 struct queue_address {
     uint8_t ip[16]; /* IPv6, or IPv4 as ::ffff:a.b.c.d */
     uint16_t port;
+    uint32_t from; /* which of our own it is called from; 0: any. What is learned of it, and how
+                      many connections it bears, is apart for each */
     uint32_t host; /* what stands for the name that DNS gave it for, in any case; it makes no other
                       address */
 };

@@ -11,8 +11,10 @@
 struct database_filter {
     int64_t id; /* 0: any */
     const char *recipient, *domain, *sender, *credential, *tenant;
-    const char *hops; /* a JSON list of pairs, domain and enum tls_need: where their mail leads */
-    int state;        /* -1: any */
+    const char *hops; /* a JSON list, of domain, enum tls_need and source: where their mail leads */
+    /* Also below: whose mail leaves from where, as config_source_rules() has it; or NULL. */
+    const char *sources;
+    int state; /* -1: any */
     struct {
         int64_t id, number; /* 0 and -1: the beginning */
     } after;
@@ -25,8 +27,8 @@ struct database_queued {
     enum stream_class class;
     enum tls_need tls_need;
     int code;
-    const char *recipient, *enhanced, *reply, *remote, *sender, *credential, *tenant,
-        *stream; /* borrowed during the call */
+    const char *recipient, *enhanced, *reply, *remote, *sender, *credential, *tenant, *stream,
+        *source; /* borrowed during the call */
 };
 typedef void database_on_queued(void *context, const struct database_queued *row);
 
@@ -36,17 +38,18 @@ MUST_CHECK bool database_queue(struct database *db, struct database_filter *filt
 MUST_CHECK bool database_queue_count(struct database *db, const struct database_filter *filter,
                                      int64_t *count_r, struct err *err);
 
-/* What waits, by the recipients' domain and what the mail demands of TLS; `due`: now, or it is
- * under way. */
+/* What waits, by the recipients' domain, what the mail demands of TLS and where it leaves from;
+ * `due`: now, or it is under way. */
 struct database_queue_domain {
     const char *domain; /* borrowed during the call; "": it was refused, only the report is due */
     enum tls_need tls_need;
+    const char *source; /* "": any */
     const char *remote; /* of one of those that were tried: "host[address]"; or "" */
     int64_t due, deferred, held;
     int64_t oldest_ms, next_ms; /* next_ms: 0: all are held */
 };
 typedef void database_on_queue_domain(void *context, const struct database_queue_domain *row);
-MUST_CHECK bool database_queue_domains(struct database *db, int64_t now_ms,
+MUST_CHECK bool database_queue_domains(struct database *db, const char *sources, int64_t now_ms,
                                        database_on_queue_domain *on_domain, void *context,
                                        struct err *err);
 
@@ -60,24 +63,28 @@ MUST_CHECK bool database_queue_states(struct database *db, int64_t now_ms,
 /* Those that are deferred for these hops, a list as above. */
 typedef void database_on_deferred(void *context, const char *tenant, enum stream_class class,
                                   int64_t count);
-MUST_CHECK bool database_queue_deferred(struct database *db, const char *hops, int64_t now_ms,
-                                        database_on_deferred *on_deferred, void *context,
-                                        struct err *err);
+struct database_hops {
+    const char *hops, *sources;
+};
+MUST_CHECK bool database_queue_deferred(struct database *db, struct database_hops which,
+                                        int64_t now_ms, database_on_deferred *on_deferred,
+                                        void *context, struct err *err);
 
 /* What the first 20,000 of those heard last; `hops` NULL: of all that are deferred. */
 struct database_reply {
-    const char *domain, *remote, *enhanced, *reply; /* borrowed during the call */
+    const char *domain, *source, *remote, *enhanced, *reply; /* borrowed during the call */
     enum tls_need tls_need;
     int code;
     int64_t count;
 };
 typedef void database_on_reply(void *context, const struct database_reply *row);
-MUST_CHECK bool database_queue_replies(struct database *db, const char *hops, int64_t now_ms,
-                                       database_on_reply *on_reply, void *context, struct err *err);
+MUST_CHECK bool database_queue_replies(struct database *db, struct database_hops which,
+                                       int64_t now_ms, database_on_reply *on_reply, void *context,
+                                       struct err *err);
 
 /* How many that wait for these hops, a list as above, expire until then. */
-MUST_CHECK bool database_queue_expiring(struct database *db, const char *hops, int64_t until_ms,
-                                        int64_t *count_r, struct err *err);
+MUST_CHECK bool database_queue_expiring(struct database *db, struct database_hops which,
+                                        int64_t until_ms, int64_t *count_r, struct err *err);
 
 enum database_change {
     DATABASE_RETRY,

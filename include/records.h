@@ -130,6 +130,11 @@ struct records_policy {
     const char *served_at; /* the host that serves it, when it is ours; NULL: another web server */
 };
 
+/* An address of ours besides the public ones, and its name in EHLO. */
+struct records_source {
+    const char *ip, *name;
+};
+
 struct records_input {
     const char *domain;      /* normal form */
     const char *return_path; /* the MAIL FROM domain; NULL: the domain itself */
@@ -137,6 +142,10 @@ struct records_input {
     const char *hostname;
     const char *const *public_ips; /* IPv4 and IPv6 addresses in text */
     size_t ip_count;
+    const char *const *senders; /* that the domain's mail leaves from; none: the public ones */
+    size_t sender_count;
+    const struct records_source *sources;
+    size_t source_count;
     const struct records_key *keys;
     size_t key_count;
     /* The second selector of a delegated domain, while there is no key for it; NULL: none. */

@@ -49,6 +49,7 @@ struct stream {
     enum stream_on_limit on_limit;
     enum stream_tls tls;
     enum stream_unsubscribe unsubscribe;
+    char source[33];                  /* where its mail leaves from (config_sources.h); "" */
     char url[512];                    /* STREAM_OWN_URL: the template */
     char sender[128];                 /* who sends it, for people; empty: nothing is said */
     uint32_t color;                   /* of who sends it, for people: 0xrrggbb */

@@ -3,8 +3,8 @@
  * domain demands.
  *
  * Mail of a domain with a need is apart from the domain's other mail on its whole way: the queue
- * knows it by a name of its own, and a connection by its trust (trust.h). So neither holds up the
- * other.
+ * knows it by a name of its own (hop.h), and a connection by its trust (trust.h). So neither holds
+ * up the other.
  */
 #ifndef TLS_NEED_H
 #define TLS_NEED_H
@@ -34,12 +34,5 @@ struct tls_need_said {
     bool waived;     /* by its header, where that is honoured */
 };
 enum tls_need tls_need_decide(const struct tls_need_said *said);
-
-/* The queue's name for mail with this need that goes to `domain`, which has no blanks: the domain
- * itself, or "club.example requiretls". `hop_r` holds TLS_NEED_HOP bytes. */
-enum { TLS_NEED_HOP = ADDRESS_DOMAIN_MAX + 20 };
-void tls_need_hop(const char *domain, enum tls_need need, char *hop_r);
-/* The way back. `domain_r` holds ADDRESS_DOMAIN_MAX + 1 bytes. */
-enum tls_need tls_need_of_hop(const char *hop, char *domain_r);
 
 #endif

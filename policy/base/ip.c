@@ -36,7 +36,7 @@ bool ip_equal(const struct ip *a, const struct ip *b)
 
 bool endpoint_equal(const struct endpoint *a, const struct endpoint *b)
 {
-    return a->port == b->port && ip_equal(&a->ip, &b->ip);
+    return a->port == b->port && a->from == b->from && ip_equal(&a->ip, &b->ip);
 }
 
 static bool same_start(const unsigned char *a, const unsigned char *b, unsigned bits)

@@ -43,9 +43,10 @@ static void add(struct candidates *c, const struct hosts *hosts, size_t host, si
                 unsigned port)
 {
     CHECK(c->count < CANDIDATES_MAX);
-    c->all[c->count++] = (struct candidate){.host = host,
-                                            .mark = hosts_name_mark(hosts->all[host].name),
-                                            .at = {.ip = hosts->all[host].ips[ip], .port = port}};
+    c->all[c->count++] = (struct candidate){
+        .host = host,
+        .mark = hosts_name_mark(hosts->all[host].name),
+        .at = {.ip = hosts->all[host].ips[ip], .port = port, .from = hosts->from}};
 }
 
 void candidates_init(struct candidates *c, const struct hosts *hosts, unsigned port, int64_t now_ms)

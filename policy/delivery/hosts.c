@@ -184,6 +184,18 @@ void hosts_cut(struct hosts *h, unsigned preference)
     shorten(h, count);
 }
 
+void hosts_leave_family(struct hosts *h, bool v6)
+{
+    for (size_t i = 0; i < h->count; i++) {
+        struct host *host = &h->all[i];
+        size_t kept = 0;
+        for (size_t k = 0; k < host->count; k++)
+            if (host->ips[k].v6 != v6)
+                host->ips[kept++] = host->ips[k];
+        host->count = kept;
+    }
+}
+
 static size_t of_family(const struct ip *ips, size_t count, bool v6)
 {
     size_t found = 0;
@@ -285,6 +297,7 @@ static void copy(const struct hosts *h, struct hosts *hosts_r)
     }
     hosts_note_domain(hosts_r, h->secure, h->canonical);
     hosts_r->missing = h->missing;
+    hosts_r->from = h->from;
 }
 
 void hosts_in_turn(const struct hosts *h, uint64_t turn, uint64_t random, struct hosts *hosts_r)

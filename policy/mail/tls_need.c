@@ -2,9 +2,6 @@
 /* tls_need.c - The words for what a message demands of TLS, and which of them counts. */
 #include "tls_need.h"
 
-#include <stdio.h>
-#include <string.h>
-
 static const char *const names[TLS_NEEDS] = {[TLS_NEED_NONE] = "",
                                              [TLS_NEED_WAIVED] = "tls-waived",
                                              [TLS_NEED_VERIFIED] = "tls-verified",
@@ -32,20 +29,4 @@ enum tls_need tls_need_decide(const struct tls_need_said *said)
     if (said->verified)
         return TLS_NEED_VERIFIED;
     return said->waived ? TLS_NEED_WAIVED : TLS_NEED_NONE;
-}
-
-void tls_need_hop(const char *domain, enum tls_need need, char *hop_r)
-{
-    snprintf(hop_r, TLS_NEED_HOP, "%s%s%s", domain, need == TLS_NEED_NONE ? "" : " ", names[need]);
-}
-
-enum tls_need tls_need_of_hop(const char *hop, char *domain_r)
-{
-    size_t len = strcspn(hop, " ");
-    enum tls_need need = TLS_NEED_NONE;
-    for (int i = 0; hop[len] && i < TLS_NEEDS; i++)
-        if (strcmp(hop + len + 1, names[i]) == 0)
-            need = (enum tls_need)i;
-    snprintf(domain_r, ADDRESS_DOMAIN_MAX + 1, "%.*s", (int)len, hop);
-    return need;
 }

@@ -31,12 +31,12 @@ static uint64_t hash_address(const void *item)
     uint64_t low;
     memcpy(&high, a->key.ip, sizeof(high));
     memcpy(&low, a->key.ip + sizeof(high), sizeof(low));
-    return pointer_table_mix(high * 31 + pointer_table_mix(low + a->key.port));
+    return pointer_table_mix(high * 31 + pointer_table_mix(low + a->key.port) + a->key.from);
 }
 
 static bool equals(const struct queue_address *a, const struct queue_address *b)
 {
-    return a->port == b->port && memcmp(a->ip, b->ip, sizeof(a->ip)) == 0;
+    return a->port == b->port && a->from == b->from && memcmp(a->ip, b->ip, sizeof(a->ip)) == 0;
 }
 
 static bool same_address(const void *a, const void *b)

@@ -50,12 +50,12 @@ static bool same_destination(const void *a, const void *b)
 
 static uint64_t hash_provider(const void *item)
 {
-    return pointer_table_text(((const struct provider *)item)->name);
+    return pointer_table_text(((const struct provider *)item)->key);
 }
 
 static bool same_provider(const void *a, const void *b)
 {
-    return strcmp(((const struct provider *)a)->name, ((const struct provider *)b)->name) == 0;
+    return strcmp(((const struct provider *)a)->key, ((const struct provider *)b)->key) == 0;
 }
 
 static bool by_turn(const void *a, const void *b)
@@ -142,16 +142,21 @@ void destinations_fini(struct queue *q)
 
 /* ---- from hosts to a lane ---- */
 
-static struct provider *provider_need(struct queue *q, const struct mx_provider *row)
+/* What a provider allows it allows each address that calls. */
+static struct provider *provider_need(struct queue *q, const struct mx_provider *row,
+                                      const char *source)
 {
-    char name[64];
-    CHECK(span_copy(row->name, name, sizeof(name)));
-    struct provider key = {.name = name};
+    char name[128];
+    CHECK(row->name.len < 64);
+    int len = snprintf(name, sizeof(name), "%.*s %.60s", SPAN_ARG(row->name), source);
+    struct provider key = {.key = name};
     struct provider *p = pointer_table_find(&q->providers, &key);
     if (!p) {
         const char *copy = NULL;
-        p = names_struct(sizeof(*p), name, &copy);
-        p->name = copy;
+        p = names_struct(sizeof(*p) + (size_t)len + 1, name, &copy);
+        p->key = copy;
+        memcpy(p + 1, row->name.ptr, row->name.len); /* ended by the zeros there */
+        p->name = (const char *)(p + 1);
         p->limit = row->connections;
         p->urgent_ms = NEVER_MS;
         p->messages = row->messages;
@@ -166,20 +171,21 @@ struct destination *destination_find(const struct queue *q, const char *name)
     return pointer_table_find(&q->destinations, &key);
 }
 
-static void join_provider(struct queue *q, struct destination *d, const struct mx_provider *row)
+static void join_provider(struct queue *q, struct destination *d, const struct mx_provider *row,
+                          const char *source)
 {
     if (!row || d->provider)
         return;
-    d->provider = provider_need(q, row);
+    d->provider = provider_need(q, row, source ? source : "");
     DL_APPEND(d->provider->destinations, d);
 }
 
 static struct destination *destination_need(struct queue *q, const char *name,
-                                            const struct mx_provider *row)
+                                            const struct mx_provider *row, const char *source)
 {
     struct destination *d = destination_find(q, name);
     if (d) {
-        join_provider(q, d, row);
+        join_provider(q, d, row, source);
         return d;
     }
     const char *copy = NULL;
@@ -196,13 +202,13 @@ static struct destination *destination_need(struct queue *q, const char *name,
     for (size_t i = 0; i < POOLS; i++)
         d->want[i].destination = d;
     pointer_table_add(&q->destinations, d);
-    join_provider(q, d, row);
+    join_provider(q, d, row, source);
     return d;
 }
 
 struct destination *destination_keep(struct queue *q, const char *name)
 {
-    struct destination *d = destination_need(q, name, NULL);
+    struct destination *d = destination_need(q, name, NULL, NULL);
     if (d->lanes == 0 && !d->unused.of)
         kept_put(&q->unused_destinations, &d->users, &d->unused);
     return d;
@@ -307,7 +313,8 @@ struct lane *lane_need(struct queue *q, const struct queue_answer *answer)
     CHECK(answer->trust != 0);
     bool known = print_names(answer, &list, &row, &hosts, &name);
     bool is_new = !destination_find(q, buf_text(&name));
-    struct destination *d = destination_need(q, buf_text(&name), known ? &row : NULL);
+    struct destination *d =
+        destination_need(q, buf_text(&name), known ? &row : NULL, answer->source);
     bool named = !answer->alone && (known || host_list_has_room(&list));
     if ((!named && note_hosts(d, &list)) || is_new)
         destination_follow_orders(q, d, true, q->now_ms);

@@ -50,7 +50,8 @@ struct host_rest {
 };
 
 struct provider {
-    const char *name;
+    const char *key;  /* in the table: its name, and the source */
+    const char *name; /* the row's */
     unsigned limit, messages, in_use, plain;
     int64_t urgent_ms; /* as the destination's */
     struct destination *destinations;

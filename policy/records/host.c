@@ -5,25 +5,24 @@
 #include <stdio.h>
 #include <string.h>
 
-static void plan_address(struct planning *p, const char *ip)
+static void plan_address(struct planning *p, const char *host, const char *ip)
 {
-    struct records_item *item =
-        planning_item(p, RECORDS_HOST, RECORDS_REQUIRED, strchr(ip, ':') ? DNS_AAAA : DNS_A, "%s",
-                      p->in->hostname);
+    struct records_item *item = planning_item(p, RECORDS_HOST, RECORDS_REQUIRED,
+                                              strchr(ip, ':') ? DNS_AAAA : DNS_A, "%s", host);
     if (!item)
         return;
     snprintf(item->record.value, sizeof(item->record.value), "%s", ip);
     planning_settle(p, item);
 }
 
-static void plan_way_back(struct planning *p, const char *ip)
+static void plan_way_back(struct planning *p, const char *host, const char *ip)
 {
     char name[DNS_NAME_MAX + 1];
     struct records_item *item = NULL;
     if (!dns_reverse_name(ip, name) ||
         !(item = planning_item(p, RECORDS_PTR, RECORDS_REQUIRED, DNS_PTR, "%s", name)))
         return;
-    snprintf(item->record.value, sizeof(item->record.value), "%s", p->in->hostname);
+    snprintf(item->record.value, sizeof(item->record.value), "%s", host);
     planning_settle(p, item);
     item->by_provider = true;
 }
@@ -60,9 +59,13 @@ static void plan_certificate(struct planning *p, unsigned port)
 void planning_host(struct planning *p)
 {
     for (size_t i = 0; i < p->in->ip_count; i++)
-        plan_address(p, p->in->public_ips[i]);
+        plan_address(p, p->in->hostname, p->in->public_ips[i]);
+    for (size_t i = 0; i < p->in->source_count; i++)
+        plan_address(p, p->in->sources[i].name, p->in->sources[i].ip);
     for (size_t i = 0; i < p->in->ip_count; i++)
-        plan_way_back(p, p->in->public_ips[i]);
+        plan_way_back(p, p->in->hostname, p->in->public_ips[i]);
+    for (size_t i = 0; i < p->in->source_count; i++)
+        plan_way_back(p, p->in->sources[i].name, p->in->sources[i].ip);
     plan_helo(p);
     plan_certificate(p, p->in->tls_port);
     plan_certificate(p, p->in->starttls_port);

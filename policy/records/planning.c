@@ -244,7 +244,9 @@ bool planning_respects(struct planning *p, struct records_item *item)
 void planning_spf(struct planning *p, struct records_item *item, const char *fresh)
 {
     struct spf_merge merge;
-    spf_merge(item->record.name, p->in->public_ips, p->in->ip_count, fresh, p->dns, &merge);
+    bool others = p->in->sender_count > 0 && item->role != RECORDS_HELO;
+    spf_merge(item->record.name, others ? p->in->senders : p->in->public_ips,
+              others ? p->in->sender_count : p->in->ip_count, fresh, p->dns, &merge);
     if (merge.state == SPF_MERGE_PENDING)
         p->plan->pending = true;
     snprintf(item->record.value, sizeof(item->record.value), "%s", merge.text);

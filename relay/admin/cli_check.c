@@ -304,6 +304,7 @@ static int judge_message(struct cli *cli, const struct identity *identity, struc
                                   sender ? a.sender_domain : a.summary.from_domain));
     int code = cli_ask(cli, cli_request("key.list", "domain", judged->author, NULL), &keys);
     judged_keys(judged, json_object_get(keys, "rows"));
+    snprintf(judged->tenant, sizeof(judged->tenant), "%s", identity->tenant);
     json_decref(keys);
     if (code != CLI_OK)
         return code;
@@ -376,6 +377,8 @@ static int judge_domains(struct cli *cli, json_t *rows)
     for (size_t i = 0; i < count; i++) {
         const char *name = json_row_get(json_array_get(rows, i), "name");
         snprintf(all[i].author, sizeof(all[i].author), "%s", name);
+        snprintf(all[i].tenant, sizeof(all[i].tenant), "%s",
+                 json_row_get(json_array_get(rows, i), "tenant"));
         snprintf(all[i].return_domain, sizeof(all[i].return_domain), "%s",
                  config_return_domain(cli->config, name, name));
         judged_keys(&all[i], json_object_get(keys, "rows"));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* cli_send_test.c - The command send-test: sends one message through the running relay and shows
  * the dialogue with the receiver. */
+#include "cli_tenants.h"
 #include "judged.h"
 
 #include "dns_check.h"
@@ -183,6 +184,7 @@ static void print_judgement(struct cli *cli, const char *sender)
         snprintf(j->return_domain, sizeof(j->return_domain), "%s",
                  cli->config ? config_return_domain(cli->config, j->author, j->author) : j->author);
         judged_keys(j, json_object_get(keys, "rows"));
+        cli_tenant_of(cli, j->author, j->tenant);
         ok = cli->config ? judged_run(cli->config, j, 1, &err)
                          : err_set(&err, ERR_CONFIG, "the settings cannot be read");
     }

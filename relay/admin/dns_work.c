@@ -2,6 +2,8 @@
 /* dns_work.c - Collects the input of a plan, and prints the plan as JSON or text. */
 #include "dns_work.h"
 
+#include "cli_tenants.h"
+
 #include "address.h"
 #include "records_format.h"
 #include "rotation.h"
@@ -123,12 +125,41 @@ static void find_policy(struct dns_work *w, const struct config *c)
         w->in.policy.served_at = w->page_host[0] ? w->page_host : c->hostname;
 }
 
+static void add_source(struct dns_work *w, const struct config_source *s)
+{
+    const char *ips[ALIGNMENT_IPS_MAX];
+    size_t count = s ? config_source_ips(w->config, s, ips) : 0;
+    for (size_t i = 0; i < count && w->in.source_count < COUNT_OF(w->sources); i++) {
+        bool known = false;
+        for (size_t k = 0; k < w->in.source_count; k++)
+            known = known || strcmp(w->sources[k].ip, ips[i]) == 0;
+        for (size_t k = 0; k < w->in.ip_count; k++)
+            known = known || strcmp(w->in.public_ips[k], ips[i]) == 0;
+        if (!known)
+            w->sources[w->in.source_count++] = (struct records_source){ips[i], s->helo};
+    }
+}
+
+/* Where the mail of the domain's tenant leaves from. */
+static void find_sources(struct dns_work *w, const struct config *c)
+{
+    if (c->source_count == 0)
+        return;
+    w->in.sender_count = config_tenant_ips(c, w->tenant, w->senders);
+    w->in.senders = w->senders;
+    w->in.sources = w->sources;
+    add_source(w, config_source_for(c, w->tenant, ""));
+    for (size_t i = 0; i < c->stream_count; i++)
+        add_source(w, config_source_for(c, w->tenant, c->streams[i].name));
+}
+
 static void read_config(struct dns_work *w, const struct config *c)
 {
     struct err err = {0};
     w->in.hostname = c->hostname;
     w->in.public_ips = c->public_ips;
     w->in.ip_count = c->public_ip_count;
+    find_sources(w, c);
     for (size_t i = 0; i < c->listener_count; i++) {
         if (c->listeners[i].http || c->listeners[i].returns)
             continue;
@@ -164,6 +195,7 @@ bool dns_work_new(struct cli *cli, const char *domain, json_t *key_rows, struct 
     w->in.keys = w->keys;
     for (size_t i = 0; i < json_array_size(key_rows); i++)
         add_key(w, json_array_get(key_rows, i));
+    cli_tenant_of(cli, domain, w->tenant);
     read_config(w, cli->config);
     find_spare(w);
     w->plan.with_later = cli_flag(cli, "later");
@@ -304,9 +336,10 @@ static void fill_template_text(json_t *row, const struct dns_work *w, const stru
         return;
     }
     buf_init(&rules, RECORD_VALUE_MAX);
-    for (size_t i = 0; i < w->in.ip_count; i++)
-        buf_addf(&rules, "%sip%c:%s", i > 0 ? " " : "",
-                 strchr(w->in.public_ips[i], ':') ? '6' : '4', w->in.public_ips[i]);
+    const char *const *ips = w->in.sender_count > 0 ? w->in.senders : w->in.public_ips;
+    size_t count = w->in.sender_count > 0 ? w->in.sender_count : w->in.ip_count;
+    for (size_t i = 0; i < count; i++)
+        buf_addf(&rules, "%sip%c:%s", i > 0 ? " " : "", strchr(ips[i], ':') ? '6' : '4', ips[i]);
     PUT(row, FIELD("type", "SPFM"), FIELD("spfRules", buf_text(&rules)));
     buf_fini(&rules);
 }

@@ -17,7 +17,9 @@ struct dns_work {
     struct records_key keys[RECORDS_ITEMS_MAX];
     char domain[DNS_NAME_MAX + 1], return_path[DNS_NAME_MAX + 1], page_host[DNS_NAME_MAX + 1];
     char spare_target[DNS_NAME_MAX + 1];
-    char spki[65];
+    char spki[65], tenant[64];
+    const char *senders[ALIGNMENT_IPS_MAX];
+    struct records_source sources[2 * ALIGNMENT_IPS_MAX]; /* of the domain's mail */
     unsigned ttl_s;
     bool surveyed; /* DNS has been asked */
     struct records_plan plan;

@@ -78,11 +78,12 @@ struct work {
 static bool judge(const struct work *w, struct judged *j, const struct dns *dns)
 {
     struct dns_log log;
+    const char *ips[ALIGNMENT_IPS_MAX];
     const struct alignment_input input = {.author = j->author,
                                           .return_domain = j->return_domain,
-                                          .helo = w->config->hostname,
-                                          .public_ips = w->config->public_ips,
-                                          .ip_count = w->config->public_ip_count,
+                                          .helo = config_tenant_helo(w->config, j->tenant),
+                                          .public_ips = ips,
+                                          .ip_count = config_tenant_ips(w->config, j->tenant, ips),
                                           .keys = j->keys,
                                           .key_count = j->key_count,
                                           .suffixes = w->suffixes,
@@ -134,6 +135,8 @@ json_t *judged_json(const struct config *config, const struct judged *j)
 {
     json_t *keys = json_array();
     json_t *ips = json_array();
+    const char *own[ALIGNMENT_IPS_MAX];
+    (void)config_tenant_ips(config, j->tenant, own); /* as it was judged */
     for (size_t i = 0; i < j->detail.key_count; i++) {
         json_t *row = ROW(FIELD("selector", j->keys[i].selector),
                           FIELD("algorithm", key_algorithm_name(j->keys[i].algorithm)),
@@ -142,7 +145,7 @@ json_t *judged_json(const struct config *config, const struct judged *j)
     }
     for (size_t i = 0; i < j->detail.ip_count; i++) {
         json_t *row = judged_spf(&j->detail.spf[i].strict, &j->detail.spf[i].deployed);
-        PUT(row, FIELD("ip", config->public_ips[i]));
+        PUT(row, FIELD("ip", own[i]));
         json_array_append_new(ips, row);
     }
     json_t *all =

@@ -11,6 +11,7 @@
 /* A pair of domains and what was found; begin with the domains, the rest zero. */
 struct judged {
     char author[ADDRESS_DOMAIN_MAX + 1], return_domain[ADDRESS_DOMAIN_MAX + 1];
+    char tenant[64]; /* whose domain it is */
     struct alignment_key keys[ALIGNMENT_KEYS_MAX];
     size_t key_count;
     struct alignment alignment;

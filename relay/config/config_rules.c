@@ -345,12 +345,27 @@ static void set_parties(struct config_reading *r)
 
 void config_rules_apply(struct config_reading *r)
 {
-    static void (*const rules[])(struct config_reading *) = {
-        need_hostname, set_shards,        set_dnssec,           set_networks,
-        set_operators, set_limits,        set_storage,          note_limits,
-        set_url,       need_certificates, set_domains,          set_dkim,
-        set_tlsrpt,    set_alerts,        set_parties,          config_streams_finish,
-        set_listeners, part_listeners,    config_routes_finish, config_policies_finish};
+    static void (*const rules[])(struct config_reading *) = {need_hostname,
+                                                             set_shards,
+                                                             set_dnssec,
+                                                             set_networks,
+                                                             set_operators,
+                                                             set_limits,
+                                                             set_storage,
+                                                             note_limits,
+                                                             set_url,
+                                                             need_certificates,
+                                                             set_domains,
+                                                             set_dkim,
+                                                             set_tlsrpt,
+                                                             set_alerts,
+                                                             set_parties,
+                                                             config_streams_finish,
+                                                             set_listeners,
+                                                             part_listeners,
+                                                             config_routes_finish,
+                                                             config_policies_finish,
+                                                             config_sources_finish};
     for (size_t i = 0; i < COUNT_OF(rules); i++)
         rules[i](r);
 }

@@ -16,6 +16,7 @@ unsigned config_fixed_mb(const struct config *c);
  * listeners; policies behind the domains and http. */
 void config_policies_finish(struct config_reading *r);
 void config_streams_finish(struct config_reading *r);
+void config_sources_finish(struct config_reading *r); /* behind the streams */
 void config_routes_finish(struct config_reading *r);
 
 /* The relay asks DNS for a smart host's name. Note where that may not be what is meant: the name

@@ -178,6 +178,23 @@ static const struct config_setting route[] = {
         .fault = config_program_fault, .change = CONFIG_KNOWN, QUIET),
     {0}};
 
+static const struct config_setting source[] = {
+    ROW(config_source, "ipv4", TEXT, ipv4, "", "An address of this machine that mail leaves from"),
+    ROW(config_source, "ipv6", TEXT, ipv6, "", "The same, for hosts with IPv6"),
+    ROW(config_source, "helo", TEXT, helo, "", "Its name in EHLO; the hostname by default",
+        .fault = config_host_fault),
+    LIST(config_source, "public_ip", TEXTS, public_ips, public_ip_count, NULL,
+        "What receivers see in its place, behind NAT", .max = ALIGNMENT_IPS_MAX,
+        .fault = config_public_ip_fault),
+    LIST(config_source, "tenants", TEXTS, tenants, tenant_count, NULL,
+        "Whose mail may leave there; everybody's by default"),
+    {0}};
+
+static const struct config_setting tenant[] = {
+    ROW(config_tenant, "source", TEXT, source, "",
+        "Where its mail leaves from: the name of a source", QUIET),
+    {0}};
+
 static const struct config_setting dns[] = {
     LIST(config, "forward", TEXTS, dns_forward, dns_forward_count, NULL,
         "Resolvers to ask; from the root by default", .fault = config_forward_fault, RESTART),
@@ -258,6 +275,8 @@ static const struct config_setting stream[] = {
         "What happens to mail that is over its recipient's limit", .words = over_limit),
     ROW(stream, "tls", WORD, tls, "may",
         "Whether its mail waits until the receiver's TLS is verified", .words = stream_tls),
+    ROW(stream, "source", TEXT, source, "",
+        "Where its mail leaves from: the name of a source", QUIET),
     ROW(stream, "unsubscribe", WORD, unsubscribe, "none", "How its recipients can end it",
         .words = endings),
     ROW(throttle_limit, "every", MILLISECONDS, every_ms, NULL,
@@ -358,6 +377,8 @@ const struct config_section config_sections[] = {
     MANY(certificate, tls_certificate, certificates, certificate_count, name, .first = 1),
     ONE("delivery", delivery),
     MANY(route, config_route, routes, route_count, domain, .first = 0),
+    MANY(source, config_source, sources, source_count, name, .first = 0),
+    MANY(tenant, config_tenant, tenants, tenant_count, name, .first = 0),
     ONE("dns", dns),
     MANY(domain, config_domain, domains, domain_count, name, .first = 0),
     ONE("dkim", dkim),

@@ -58,6 +58,10 @@ json_t *control_describe_destination(const struct destinations_row *row)
         FIELD("window", (json_int_t)row->window),
         FIELD("no_growth_s", (row->no_growth_ms + 999) / 1000), FIELD("failures", row->failures),
         FIELD("rests_s", (row->rest_ms + 999) / 1000), FLAG("by_operator", row->rests_by_operator));
+    char source[HOP_SOURCE];
+    hop_source(row->name, source);
+    if (source[0])
+        PUT(made, FIELD("source", source));
     if (row->rest_ms > 0)
         PUT(made, FIELD("next_try", clock_now_ms() + row->rest_ms));
     PUT(made, FIELD("why", row->why), FIELD("stuck", row->stuck),
@@ -252,8 +256,8 @@ static void add_led(void *context, const struct database_queue_domain *row)
 {
     struct led *led = context;
     char name[WHERE_NAME];
-    char hop[TLS_NEED_HOP];
-    tls_need_hop(row->domain, row->tls_need, hop);
+    char hop[HOP_TEXT];
+    hop_print(row->domain, row->tls_need, row->source, hop);
     if (!where_find(led->where, hop, row->remote, name, sizeof(name)) ||
         strcmp(name, led->name) != 0)
         return;
@@ -305,9 +309,12 @@ bool control_destination_show(struct database *db, struct control *c, struct err
     if (!c->relay->calls->find(c->relay->dispatch, name, &detail))
         return control_destination_is_gone(name, err);
     struct led led = {.where = where_new(db, c, err), .name = name, .hops = json_array()};
+    char *sources = where_sources(c);
     json_t *made = describe_detail(&detail);
-    bool ok = led.where && database_queue_domains(db, clock_now_ms(), add_led, &led, err) &&
-              control_describe_deferred(db, led.hops, made, err);
+    bool ok = led.where &&
+              database_queue_domains(db, sources, clock_now_ms(), add_led, &led, err) &&
+              control_describe_deferred(db, c, led.hops, made, err);
+    free(sources);
     add_next_try(made, led.next_ms);
     add_its_pauses(c, made, name);
     PUT(made, FIELD("deferred", led.deferred), FIELD("held", led.held));
@@ -328,10 +335,10 @@ struct stood {
 static void note_stood(void *context, const struct database_queue_domain *row)
 {
     struct stood *stood = context;
-    char hop[TLS_NEED_HOP];
+    char hop[HOP_TEXT];
     size_t i;
     const json_t *one;
-    tls_need_hop(row->domain, row->tls_need, hop);
+    hop_print(row->domain, row->tls_need, row->source, hop);
     json_array_foreach(stood->hops, i, one)
     {
         stood->found = stood->found || strcmp(json_string_value(one), hop) == 0;
@@ -339,10 +346,14 @@ static void note_stood(void *context, const struct database_queue_domain *row)
 }
 
 /* Does any mail wait for these hops? */
-static bool is_waited_for(struct database *db, const json_t *hops, struct err *err)
+static bool is_waited_for(struct database *db, const struct control *c, const json_t *hops,
+                          struct err *err)
 {
     struct stood stood = {.hops = hops};
-    return database_queue_domains(db, clock_now_ms(), note_stood, &stood, err) && stood.found;
+    char *sources = where_sources(c);
+    bool ok = database_queue_domains(db, sources, clock_now_ms(), note_stood, &stood, err);
+    free(sources);
+    return ok && stood.found;
 }
 
 /* A hop that is no destination's just now stands for itself: what waits there may not be due
@@ -353,8 +364,8 @@ static bool find_led(struct database *db, struct control *c, struct led *led, st
     struct err unknown = {0};
     char name[WHERE_NAME];
     if (!where_meant(c, given, name, sizeof(name), &unknown)) {
-        bool stands = unknown.kind == ERR_NOT_FOUND && where_hops_of(given, led->hops) &&
-                      is_waited_for(db, led->hops, err);
+        bool stands = unknown.kind == ERR_NOT_FOUND && where_hops_of(c, given, led->hops) &&
+                      is_waited_for(db, c, led->hops, err);
         if (!stands && err->kind == ERR_NONE)
             *err = unknown;
         if (!stands)
@@ -363,7 +374,9 @@ static bool find_led(struct database *db, struct control *c, struct led *led, st
     }
     PUT(c->answer, FIELD("destination", name));
     led->name = name;
-    bool ok = database_queue_domains(db, clock_now_ms(), add_led, led, err);
+    char *sources = where_sources(c);
+    bool ok = database_queue_domains(db, sources, clock_now_ms(), add_led, led, err);
+    free(sources);
     led->name = NULL;
     return ok;
 }
@@ -378,8 +391,11 @@ bool control_destination_domains(struct database *db, struct control *c, struct 
     bool ok = led.where && find_led(db, c, &led, err);
     if (ok && until_ms > 0) {
         char *hops = where_hops_print(led.hops);
-        ok = database_queue_expiring(db, hops, until_ms, &expire, err);
+        char *sources = where_sources(c);
+        const struct database_hops which = {.hops = hops, .sources = sources};
+        ok = database_queue_expiring(db, which, until_ms, &expire, err);
         free(hops);
+        free(sources);
         PUT(c->answer, FIELD("expire", expire));
     }
     json_object_set_new(c->answer, "hops", led.hops);

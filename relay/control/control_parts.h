@@ -120,8 +120,8 @@ bool control_destination_is_gone(const char *name, struct err *err); /* false */
  * commonest last reply, a rest. To be freed; NULL: `err` says why not. */
 json_t *control_group_waiting(struct database *db, const struct control *c, struct err *err);
 /* Who is deferred for these hops, and why, is added to `row`. */
-MUST_CHECK bool control_describe_deferred(struct database *db, const json_t *hops, json_t *row,
-                                          struct err *err);
+MUST_CHECK bool control_describe_deferred(struct database *db, const struct control *c,
+                                          const json_t *hops, json_t *row, struct err *err);
 /* To the answer, as "rests": the destinations that this message waits for while they rest. */
 MUST_CHECK bool control_add_rests(struct database *db, struct control *c, int64_t id,
                                   struct err *err);

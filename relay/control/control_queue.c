@@ -37,13 +37,14 @@ static const struct {
 
 static bool is_hop(const json_t *value)
 {
-    char domain[ADDRESS_DOMAIN_MAX + 1];
-    char hop[TLS_NEED_HOP];
+    char text[HOP_TEXT];
+    struct hop hop;
     const char *given = json_string_value(value);
-    if (!given || strlen(given) >= sizeof(hop))
+    if (!given || strlen(given) >= sizeof(text))
         return false;
-    tls_need_hop(domain, tls_need_of_hop(given, domain), hop);
-    return strcmp(given, hop) == 0;
+    hop_read(given, &hop);
+    hop_print(hop.domain, hop.need, hop.source, text);
+    return strcmp(given, text) == 0;
 }
 
 static bool is_understood(const struct control *c, struct err *err)
@@ -68,15 +69,26 @@ static bool is_understood(const struct control *c, struct err *err)
     return true;
 }
 
-/* "hops" of the request, as the database takes them; freed with free(). */
-static char *read_hops(const struct control *c)
+/* "hops" of the request, and what they are found by, as the database takes them. */
+struct ways {
+    char *hops, *sources;
+};
+
+static struct ways read_ways(const struct control *c)
 {
     const json_t *hops = json_object_get(c->request, "hops");
-    return json_is_array(hops) ? where_hops_print(hops) : NULL;
+    return (struct ways){.hops = json_is_array(hops) ? where_hops_print(hops) : NULL,
+                         .sources = where_sources(c)};
 }
 
-/* `hops` is borrowed. */
-static bool read_filter(const struct control *c, const char *hops, struct database_filter *f,
+static void free_ways(struct ways *w)
+{
+    free(w->hops);
+    free(w->sources);
+}
+
+/* `ways` is borrowed. */
+static bool read_filter(const struct control *c, const struct ways *ways, struct database_filter *f,
                         struct err *err)
 {
     enum mail_state state;
@@ -85,12 +97,13 @@ static bool read_filter(const struct control *c, const char *hops, struct databa
                                   .sender = control_text(c, "sender"),
                                   .credential = control_text(c, "user"),
                                   .tenant = control_text(c, "tenant"),
-                                  .hops = hops,
+                                  .hops = ways->hops,
+                                  .sources = ways->sources,
                                   .state = -1,
                                   .after.number = control_number(c, "after_number", -1)};
     if (!is_understood(c, err))
         return false;
-    if (control_text(c, "destination") && !hops)
+    if (control_text(c, "destination") && !ways->hops)
         return err_set(err, ERR_USAGE,
                        "a destination comes with its hops, as destination.domains lists them");
     if (control_text(c, "after_id") &&
@@ -131,10 +144,10 @@ static const struct progress_row *find_progress(const struct progress *all, int6
 static void add_way(const struct listing *l, const struct database_queued *q, json_t *row)
 {
     char name[WHERE_NAME];
-    char hop[TLS_NEED_HOP];
+    char hop[HOP_TEXT];
     const struct progress_row *trying = find_progress(&l->progress, q->id, q->number);
     const json_t *rest = NULL;
-    if (where_hop_of(q->recipient, q->tls_need, hop)) {
+    if (where_hop_of(q, hop)) {
         if (where_find(l->where, hop, q->remote, name, sizeof(name)))
             PUT(row, FIELD("destination", name));
         if (q->state == MAIL_WAITING && !trying)
@@ -170,6 +183,8 @@ static void add_queued(void *context, const struct database_queued *q)
             FIELD("stream", q->stream), FIELD("tls_need", tls_need_name(q->tls_need)),
             FIELD("accepted", q->created_ms), FIELD("expires", q->expires_ms),
             FIELD("size", q->length));
+    if (q->source[0])
+        PUT(row, FIELD("source", q->source));
     add_way(l, q, row);
     json_array_append_new(control_rows(l->control), row);
 }
@@ -190,8 +205,8 @@ bool control_queue_list(struct database *db, struct control *c, struct err *err)
     struct database_filter filter;
     struct listing l = {.control = c, .where = where_new(db, c, err)};
     int64_t total = 0;
-    char *hops = read_hops(c);
-    bool ok = l.where && read_filter(c, hops, &filter, err);
+    struct ways ways = read_ways(c);
+    bool ok = l.where && read_filter(c, &ways, &filter, err);
     if (c->relay)
         c->relay->calls->read_progress(c->relay->dispatch, &l.progress);
     if (ok && filter.after.id == 0)
@@ -202,7 +217,7 @@ bool control_queue_list(struct database *db, struct control *c, struct err *err)
     PUT(c->answer, FIELD("total", total));
     progress_fini(&l.progress);
     where_free(l.where);
-    free(hops);
+    free_ways(&ways);
     return ok;
 }
 
@@ -266,12 +281,12 @@ static bool change_queue(struct database *db, struct control *c, enum database_c
     const char *why = control_text(c, "why") ? control_text(c, "why") : "";
     if (strlen(why) > WHY_MAX || !span_is_ascii(span_of(why)))
         return err_set(err, ERR_USAGE, "the reason is at most %d bytes of ASCII", WHY_MAX);
-    char *hops = read_hops(c);
-    bool ok = read_filter(c, hops, &filter, err) &&
+    struct ways ways = read_ways(c);
+    bool ok = read_filter(c, &ways, &filter, err) &&
               database_queue_change(db, &filter, control_page(c), change, why, &changed, err);
     say_next(c, &filter, changed);
     PUT(c->answer, FIELD("changed", changed));
-    free(hops);
+    free_ways(&ways);
     return ok;
 }
 
@@ -303,10 +318,10 @@ static bool rests_any_by_order(const struct where *w)
 static bool find_resting(struct database *db, struct control *c, struct err *err)
 {
     struct database_filter filter;
-    char *hops = read_hops(c);
+    struct ways ways = read_ways(c);
     struct retried r = {.where = where_new(db, c, err), .rests = json_array()};
     json_t *names = json_array();
-    bool ok = r.where && read_filter(c, hops, &filter, err);
+    bool ok = r.where && read_filter(c, &ways, &filter, err);
     filter.state = MAIL_WAITING;
     if (ok && rests_any_by_order(r.where))
         ok = database_queue(db, &filter, control_page(c), add_resting, &r, err);
@@ -316,7 +331,7 @@ static bool find_resting(struct database *db, struct control *c, struct err *err
     json_object_set_new(c->answer, "resting", names);
     json_decref(r.rests);
     where_free(r.where);
-    free(hops);
+    free_ways(&ways);
     return ok;
 }
 

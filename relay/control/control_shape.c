@@ -191,7 +191,7 @@ bool control_shape_explain(struct database *db, struct control *c, struct err *e
     json_t *hops = json_array();
     (void)db;
     bool ok = control_needs(c, "domain", err) &&
-              (where_hops_of(control_text(c, "domain"), hops) ||
+              (where_hops_of(c, control_text(c, "domain"), hops) ||
                err_set(err, ERR_USAGE, "\"%.60s\" is not a domain", control_text(c, "domain")));
     PUT(c->answer, FLAG("running", c->relay != NULL));
     if (ok && c->relay) {

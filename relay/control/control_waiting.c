@@ -26,11 +26,8 @@ struct grouping {
     json_t *groups; /* by name */
 };
 
-static void name_of(struct where *w, const char *domain, enum tls_need need, const char *remote,
-                    char name_r[WHERE_NAME])
+static void name_of(struct where *w, const char *hop, const char *remote, char name_r[WHERE_NAME])
 {
-    char hop[TLS_NEED_HOP];
-    tls_need_hop(domain, need, hop);
     if (!where_find(w, hop, remote, name_r, WHERE_NAME))
         snprintf(name_r, WHERE_NAME, "%s", hop[0] ? hop : "(reports only)");
 }
@@ -51,8 +48,10 @@ static void earliest(json_t *group, const char *key, int64_t at_ms)
 static void add_domain(void *context, const struct database_queue_domain *row)
 {
     const struct grouping *g = context;
+    char hop[HOP_TEXT];
     char name[WHERE_NAME];
-    name_of(g->where, row->domain, row->tls_need, row->remote, name);
+    hop_print(row->domain, row->tls_need, row->source, hop);
+    name_of(g->where, hop, row->remote, name);
     json_t *group = json_object_get(g->groups, name);
     if (!group) {
         group = ROW(FIELD("destination", name));
@@ -75,9 +74,11 @@ static void print_reply(const struct database_reply *row, char text_r[REPLY_MAX]
 static void add_reply(void *context, const struct database_reply *row)
 {
     const struct grouping *g = context;
+    char hop[HOP_TEXT];
     char name[WHERE_NAME];
     char text[REPLY_MAX];
-    name_of(g->where, row->domain, row->tls_need, row->remote, name);
+    hop_print(row->domain, row->tls_need, row->source, hop);
+    name_of(g->where, hop, row->remote, name);
     json_t *group = json_object_get(g->groups, name);
     json_t *replies = json_object_get(group, "replies");
     if (group && !replies) {
@@ -142,8 +143,11 @@ json_t *control_group_waiting(struct database *db, const struct control *c, stru
     json_t *group;
     int64_t now_ms = clock_now_ms();
     struct grouping g = {.where = where_new(db, c, err), .groups = json_object()};
-    bool ok = g.where && database_queue_domains(db, now_ms, add_domain, &g, err) &&
-              database_queue_replies(db, NULL, now_ms, add_reply, &g, err);
+    char *sources = where_sources(c);
+    const struct database_hops all = {.sources = sources};
+    bool ok = g.where && database_queue_domains(db, sources, now_ms, add_domain, &g, err) &&
+              database_queue_replies(db, all, now_ms, add_reply, &g, err);
+    free(sources);
     json_object_foreach(g.groups, name, group)
     {
         choose_reply(group);
@@ -200,18 +204,21 @@ static json_t *sorted(json_t *counts, const char *key, const char *count, size_t
     return rows;
 }
 
-bool control_describe_deferred(struct database *db, const json_t *hops, json_t *row,
-                               struct err *err)
+bool control_describe_deferred(struct database *db, const struct control *c, const json_t *hops,
+                               json_t *row, struct err *err)
 {
     int64_t now_ms = clock_now_ms();
     char *names = where_hops_print(hops);
+    char *sources = where_sources(c);
+    const struct database_hops which = {.hops = names, .sources = sources};
     struct deferred d = {json_object(), json_object(), json_object()};
-    bool ok = database_queue_deferred(db, names, now_ms, add_deferred, &d, err) &&
-              database_queue_replies(db, names, now_ms, count_reply, &d, err);
+    bool ok = database_queue_deferred(db, which, now_ms, add_deferred, &d, err) &&
+              database_queue_replies(db, which, now_ms, count_reply, &d, err);
     PUT(row, FIELD("deferred_by_class", d.classes),
         FIELD("deferred_by_tenant", sorted(d.tenants, "tenant", "deferred", TENANTS_MAX)),
         FIELD("last_replies", sorted(d.replies, "reply", "count", REPLIES_MAX)));
     free(names);
+    free(sources);
     return ok;
 }
 
@@ -227,10 +234,8 @@ static bool is_told(const json_t *rests, const char *destination)
 
 void control_add_rest(json_t *rests, struct where *w, const struct database_queued *q)
 {
-    char hop[TLS_NEED_HOP];
-    const json_t *rest = where_hop_of(q->recipient, q->tls_need, hop)
-                             ? where_rest(w, hop, q->remote, q->tenant)
-                             : NULL;
+    char hop[HOP_TEXT];
+    const json_t *rest = where_hop_of(q, hop) ? where_rest(w, hop, q->remote, q->tenant) : NULL;
     if (!rest || is_told(rests, json_row_get(rest, "destination")))
         return;
     json_t *made = json_copy((json_t *)rest);
@@ -251,10 +256,13 @@ static void add_rest(void *context, const struct database_queued *q)
 
 bool control_add_rests(struct database *db, struct control *c, int64_t id, struct err *err)
 {
-    struct database_filter waiting = {.id = id, .state = MAIL_WAITING, .after.number = -1};
+    char *sources = where_sources(c);
+    struct database_filter waiting = {
+        .id = id, .sources = sources, .state = MAIL_WAITING, .after.number = -1};
     struct waited w = {.rests = json_array(), .where = where_new(db, c, err)};
     json_object_set_new(c->answer, "rests", w.rests);
     bool ok = w.where && database_queue(db, &waiting, RECIPIENTS_MAX, add_rest, &w, err);
     where_free(w.where);
+    free(sources);
     return ok;
 }

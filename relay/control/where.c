@@ -9,6 +9,7 @@
 
 #include "clock.h"
 #include "destinations.h"
+#include "queued.h"
 #include "rests.h"
 #include "trust.h"
 
@@ -34,11 +35,13 @@ static struct span hosts_of(const char *name)
 
 static void add_host(json_t *by_host, const char *host, const char *name, unsigned needs)
 {
-    char key[TLS_NEED_HOP];
+    char source[HOP_SOURCE];
+    char key[HOP_TEXT];
+    hop_source(name, source);
     for (int need = TLS_NEED_NONE; need < TLS_NEEDS; need++) {
         if ((needs & 1U << need) == 0)
             continue;
-        tls_need_hop(host, (enum tls_need)need, key);
+        hop_print(host, (enum tls_need)need, source, key);
         bool known = json_object_get(by_host, key) != NULL;
         json_object_set_new(by_host, key, known ? json_null() : json_row_text(name));
     }
@@ -95,9 +98,9 @@ struct stored {
 static bool stands_for_some(json_t *by_host, const char *host)
 {
     unsigned needs = 0;
-    char key[TLS_NEED_HOP];
+    char key[HOP_TEXT];
     for (int need = TLS_NEED_NONE; need < TLS_NEEDS; need++) {
-        tls_need_hop(host, (enum tls_need)need, key);
+        hop_print(host, (enum tls_need)need, "", key);
         needs |= json_object_get(by_host, key) ? 0 : 1U << need;
     }
     add_host(by_host, host, host, needs);
@@ -178,13 +181,14 @@ static const json_t *place_of(struct where *w, const char *hop)
 /* The destination of who answered: "host[address]"; NULL: that is not known. */
 static const char *answered_for(const struct where *w, const char *hop, const char *remote)
 {
-    char domain[ADDRESS_DOMAIN_MAX + 1];
     char host[ADDRESS_DOMAIN_MAX + 1];
-    char key[TLS_NEED_HOP];
+    char key[HOP_TEXT];
+    struct hop way;
     struct span answered = span_of(remote);
     if (!span_copy(span_first(answered, span_find(answered, '[')), host, sizeof(host)))
         return NULL;
-    tls_need_hop(host, tls_need_of_hop(hop, domain), key);
+    hop_read(hop, &way);
+    hop_print(host, way.need, way.source, key);
     return json_string_value(json_object_get(w->by_host, key));
 }
 
@@ -213,46 +217,85 @@ const json_t *where_rests(const struct where *w)
     return w->rests;
 }
 
-bool where_hop_of(const char *recipient, enum tls_need need, char *hop_r)
+bool where_hop_of(const struct database_queued *q, char *hop_r)
 {
     struct address parsed;
     char domain[ADDRESS_DOMAIN_MAX + 1];
-    if (!address_parse(span_of(recipient), &parsed) || !address_domain_ascii(parsed.domain, domain))
+    if (!address_parse(span_of(q->recipient), &parsed) ||
+        !address_domain_ascii(parsed.domain, domain))
         return false;
-    tls_need_hop(domain, need, hop_r);
+    hop_print(domain, q->tls_need, q->source, hop_r);
     return true;
 }
 
-bool where_hops_of(const char *given, json_t *hops)
+char *where_sources(const struct control *c)
 {
-    char domain[ADDRESS_DOMAIN_MAX + 1];
-    char hop[TLS_NEED_HOP];
-    struct span label = span_of(given);
-    struct span name = span_take(&label, ' ');
-    bool found = false;
-    if (!address_domain_ascii(name, domain))
-        return false;
-    for (int need = TLS_NEED_NONE; need < TLS_NEEDS; need++) {
-        if (label.len > 0 && !span_equal(label, span_of(tls_need_name((enum tls_need)need))))
-            continue;
-        tls_need_hop(domain, (enum tls_need)need, hop);
-        json_array_append_new(hops, json_row_text(hop));
-        found = true;
+    return c->relay ? c->relay->calls->sources(c->relay->dispatch) : NULL;
+}
+
+/* Each once, and "" for mail that has none. */
+static json_t *list_sources(const struct control *c)
+{
+    char *rules = where_sources(c);
+    json_t *all = json_pack("{s:n}", "");
+    json_t *rows = rules ? json_loads(rules, 0, NULL) : NULL;
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        const char *name = json_string_value(json_array_get(json_array_get(rows, i), 2));
+        json_object_set_new(all, name ? name : "", json_null());
     }
+    json_decref(rows);
+    free(rules);
+    return all;
+}
+
+static bool is_meant(const struct hop *given, struct span words, enum tls_need need,
+                     const char *source)
+{
+    bool any_need = words.len == 0 || span_starts_nocase(words, SPAN(HOP_SOURCE_WORD));
+    bool any_source = !given->source[0];
+    return (any_need || given->need == need) && (any_source || strcmp(given->source, source) == 0);
+}
+
+bool where_hops_of(const struct control *c, const char *given, json_t *hops)
+{
+    struct hop meant;
+    char domain[ADDRESS_DOMAIN_MAX + 1];
+    char hop[HOP_TEXT];
+    struct span words = span_of(given);
+    struct span name = span_take(&words, ' ');
+    bool found = false;
+    const char *source;
+    json_t *none;
+    hop_read(given, &meant);
+    hop_print(meant.domain, meant.need, meant.source, hop);
+    if (strcmp(hop, given) != 0 || !address_domain_ascii(name, domain))
+        return false;
+    json_t *all = list_sources(c);
+    json_object_foreach(all, source, none)
+    {
+        for (int need = TLS_NEED_NONE; need < TLS_NEEDS; need++) {
+            if (!is_meant(&meant, words, (enum tls_need)need, source))
+                continue;
+            hop_print(domain, (enum tls_need)need, source, hop);
+            json_array_append_new(hops, json_row_text(hop));
+            found = true;
+        }
+    }
+    json_decref(all);
     return found;
 }
 
 char *where_hops_print(const json_t *hops)
 {
-    char domain[ADDRESS_DOMAIN_MAX + 1];
-    json_t *pairs = json_array();
+    struct hop hop;
+    json_t *rows = json_array();
     for (size_t i = 0; i < json_array_size(hops); i++) {
-        const char *hop = json_string_value(json_array_get(hops, i));
-        enum tls_need need = tls_need_of_hop(hop ? hop : "", domain);
-        json_array_append_new(pairs, json_pack("[s, i]", domain, (int)need));
+        const char *text = json_string_value(json_array_get(hops, i));
+        hop_read(text ? text : "", &hop);
+        json_array_append_new(rows, json_pack("[s, i, s]", hop.domain, (int)hop.need, hop.source));
     }
-    char *text = json_dumps(pairs, JSON_COMPACT);
-    json_decref(pairs);
+    char *text = json_dumps(rows, JSON_COMPACT);
+    json_decref(rows);
     return text;
 }
 
@@ -316,13 +359,13 @@ static bool find_meant(const struct destinations_list *known, const char *given,
 }
 
 /* Of a domain that has mail with several needs, that of its plain mail. */
-static bool leads(const struct control_relay *relay, const char *given, char *name_r, size_t size)
+static bool leads(const struct control *c, const char *given, char *name_r, size_t size)
 {
     bool found = false;
     json_t *hops = json_array();
-    bool named = where_hops_of(given, hops);
+    bool named = where_hops_of(c, given, hops);
     for (size_t i = 0; named && !found && i < json_array_size(hops); i++) {
-        json_t *place = ask(relay, json_string_value(json_array_get(hops, i)));
+        json_t *place = ask(c->relay, json_string_value(json_array_get(hops, i)));
         found = json_is_object(place);
         if (found)
             snprintf(name_r, size, "%s", json_row_get(place, "destination"));
@@ -339,7 +382,7 @@ bool where_meant(const struct control *c, const char *given, char *name_r, size_
     c->relay->calls->read_known(c->relay->dispatch, &known);
     bool found = find_meant(&known, given, name_r, size, err);
     if (!found && err->kind == ERR_NONE)
-        found = leads(c->relay, given, name_r, size);
+        found = leads(c, given, name_r, size);
     if (!found && err->kind == ERR_NONE)
         found = not_found(&known, given, err);
     destinations_list_fini(&known);

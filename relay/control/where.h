@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* where.h - Where mail goes, or went when it was last tried, and whether that rests; and which
- * destination a person means. A hop is a domain and what mail demands of TLS (tls_need_hop()).
+ * destination a person means. A hop is a domain, what mail demands of TLS and its source (hop.h).
  * Only a running relay knows where it leads; but what an operator has put to rest is stored. */
 #ifndef WHERE_H
 #define WHERE_H
@@ -27,11 +27,15 @@ const json_t *where_rests(const struct where *w);
 MUST_CHECK bool where_meant(const struct control *c, const char *given, char *name_r, size_t size,
                             struct err *err);
 /* The hop of a recipient's mail, as it is in the queue; false: it has none. `hop_r` holds
- * TLS_NEED_HOP bytes. */
-MUST_CHECK bool where_hop_of(const char *recipient, enum tls_need need, char *hop_r);
+ * HOP_TEXT bytes. */
+struct database_queued;
+MUST_CHECK bool where_hop_of(const struct database_queued *q, char *hop_r);
 /* The hops that a person means: "club.example" all of its mail, or one of them, by its name; they
  * are added to the list. False: that is none. */
-MUST_CHECK bool where_hops_of(const char *given, json_t *hops);
+MUST_CHECK bool where_hops_of(const struct control *c, const char *given, json_t *hops);
+/* Whose mail leaves from where (queued.h), to be freed; NULL: that makes no difference, or no relay
+ * runs. */
+char *where_sources(const struct control *c);
 /* A list of hops as the database takes it (queued.h). To be freed with free(). */
 char *where_hops_print(const json_t *hops);
 

@@ -25,6 +25,7 @@ static struct database_due due_of(const struct mail *m, size_t i)
                                .class = m->class,
                                .tls_need = m->tls_need};
     span_put(span_of(m->tenant), due.tenant, sizeof(due.tenant));
+    span_put(span_of(m->stream), due.stream, sizeof(due.stream));
     span_put(span_of(m->envelope.rcpts[i].domain), due.domain, sizeof(due.domain));
     return due;
 }

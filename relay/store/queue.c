@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LIMIT_COLUMN = 9, HOPS_COLUMN = 10, TENANT_COLUMN = 11 };
+enum { LIMIT_COLUMN = 9, HOPS_COLUMN = 10, TENANT_COLUMN = 11, SOURCES_COLUMN = 12 };
 
 static void bind_filter(struct rows *s, const struct database_filter *f)
 {
@@ -27,6 +27,7 @@ static void bind_filter(struct rows *s, const struct database_filter *f)
     rows_int(s, 8, f->after.id > 0 ? f->after.number : -1);
     rows_text(s, HOPS_COLUMN, f->hops);
     rows_text(s, TENANT_COLUMN, f->tenant);
+    rows_text(s, SOURCES_COLUMN, f->sources);
 }
 
 static void bind_limit(struct rows *s, int64_t limit)
@@ -60,7 +61,8 @@ bool database_queue(struct database *db, struct database_filter *filter, int64_t
                                       .length = rows_get_int(s, 15),
                                       .tenant = rows_get_text(s, 16),
                                       .tls_need = tls_need_of(rows_get_int(s, 17)),
-                                      .stream = rows_get_text(s, 18)};
+                                      .stream = rows_get_text(s, 18),
+                                      .source = rows_get_text(s, 19)};
         on_row(context, &row);
         filter->after.id = row.id;
         filter->after.number = row.number;
@@ -78,19 +80,21 @@ bool database_queue_count(struct database *db, const struct database_filter *fil
     return rows_run_int(db, s, count_r, err);
 }
 
-bool database_queue_domains(struct database *db, int64_t now_ms,
+bool database_queue_domains(struct database *db, const char *sources, int64_t now_ms,
                             database_on_queue_domain *on_domain, void *context, struct err *err)
 {
     struct rows *s = ROWS(db, SQL_QUEUE_DOMAINS, INT(now_ms));
+    rows_text(s, SOURCES_COLUMN, sources);
     while (rows_next(db, s, err)) {
         const struct database_queue_domain row = {.domain = rows_get_text(s, 0),
                                                   .tls_need = tls_need_of(rows_get_int(s, 1)),
-                                                  .remote = rows_get_text(s, 2),
-                                                  .due = rows_get_int(s, 3),
-                                                  .deferred = rows_get_int(s, 4),
-                                                  .held = rows_get_int(s, 5),
-                                                  .oldest_ms = rows_get_int(s, 6),
-                                                  .next_ms = rows_get_int(s, 7)};
+                                                  .source = rows_get_text(s, 2),
+                                                  .remote = rows_get_text(s, 3),
+                                                  .due = rows_get_int(s, 4),
+                                                  .deferred = rows_get_int(s, 5),
+                                                  .held = rows_get_int(s, 6),
+                                                  .oldest_ms = rows_get_int(s, 7),
+                                                  .next_ms = rows_get_int(s, 8)};
         on_domain(context, &row);
     }
     return err->kind == ERR_NONE;
@@ -105,37 +109,41 @@ bool database_queue_states(struct database *db, int64_t now_ms, struct database_
     return err->kind == ERR_NONE;
 }
 
-bool database_queue_deferred(struct database *db, const char *hops, int64_t now_ms,
+bool database_queue_deferred(struct database *db, struct database_hops which, int64_t now_ms,
                              database_on_deferred *on_deferred, void *context, struct err *err)
 {
-    struct rows *s = ROWS(db, SQL_QUEUE_DEFERRED, INT(now_ms), TEXT(hops));
+    struct rows *s = ROWS(db, SQL_QUEUE_DEFERRED, INT(now_ms), TEXT(which.hops));
+    rows_text(s, SOURCES_COLUMN, which.sources);
     while (rows_next(db, s, err))
         on_deferred(context, rows_get_text(s, 0),
                     (enum stream_class)(rows_get_int(s, 1) % STREAM_CLASSES), rows_get_int(s, 2));
     return err->kind == ERR_NONE;
 }
 
-bool database_queue_replies(struct database *db, const char *hops, int64_t now_ms,
+bool database_queue_replies(struct database *db, struct database_hops which, int64_t now_ms,
                             database_on_reply *on_reply, void *context, struct err *err)
 {
-    struct rows *s = ROWS(db, SQL_QUEUE_REPLIES, INT(now_ms), TEXT(hops));
+    struct rows *s = ROWS(db, SQL_QUEUE_REPLIES, INT(now_ms), TEXT(which.hops));
+    rows_text(s, SOURCES_COLUMN, which.sources);
     while (rows_next(db, s, err)) {
         const struct database_reply row = {.domain = rows_get_text(s, 0),
                                            .tls_need = tls_need_of(rows_get_int(s, 1)),
-                                           .remote = rows_get_text(s, 2),
-                                           .code = (int)rows_get_int(s, 3),
-                                           .enhanced = rows_get_text(s, 4),
-                                           .reply = rows_get_text(s, 5),
-                                           .count = rows_get_int(s, 6)};
+                                           .source = rows_get_text(s, 2),
+                                           .remote = rows_get_text(s, 3),
+                                           .code = (int)rows_get_int(s, 4),
+                                           .enhanced = rows_get_text(s, 5),
+                                           .reply = rows_get_text(s, 6),
+                                           .count = rows_get_int(s, 7)};
         on_reply(context, &row);
     }
     return err->kind == ERR_NONE;
 }
 
-bool database_queue_expiring(struct database *db, const char *hops, int64_t until_ms,
+bool database_queue_expiring(struct database *db, struct database_hops which, int64_t until_ms,
                              int64_t *count_r, struct err *err)
 {
-    struct rows *s = ROWS(db, SQL_QUEUE_EXPIRING, TEXT(hops), INT(until_ms));
+    struct rows *s = ROWS(db, SQL_QUEUE_EXPIRING, TEXT(which.hops), INT(until_ms));
+    rows_text(s, SOURCES_COLUMN, which.sources);
     *count_r = 0;
     return rows_run_int(db, s, count_r, err);
 }
@@ -170,6 +178,7 @@ static bool collect(struct database *db, const struct database_filter *filter, i
         rows_copy_text(s, 5, m->due.tenant, sizeof(m->due.tenant));
         m->due.expires_ms = rows_get_int(s, 6);
         m->due.tls_need = tls_need_of(rows_get_int(s, 7));
+        rows_copy_text(s, 8, m->due.stream, sizeof(m->due.stream));
     }
     return err->kind == ERR_NONE;
 }

@@ -84,6 +84,7 @@ static struct database_due read_due(struct rows *messages)
     rows_copy_text(messages, 2, due.tenant, sizeof(due.tenant));
     due.expires_ms = rows_get_int(messages, 3);
     due.tls_need = tls_need_of(rows_get_int(messages, 7));
+    rows_copy_text(messages, 8, due.stream, sizeof(due.stream));
     return due;
 }
 

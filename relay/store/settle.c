@@ -44,6 +44,7 @@ static bool find_settled(struct database *db, const struct store_outcome *o, str
         r->returned = rows_get_int(s, 5) != 0;
         r->tls_report = rows_get_int(s, 6) != 0;
         r->due.tls_need = tls_need_of(rows_get_int(s, 7));
+        rows_copy_text(s, 8, r->due.stream, sizeof(r->due.stream));
     }
     return err->kind == ERR_NONE;
 }

@@ -45,7 +45,8 @@ def trusting(relay, path):
 
 
 class Connection:
-    def __init__(self):
+    def __init__(self, peer=None):
+        self.peer = peer  # its address
         self.tls, self.user, self.lines, self.messages = False, None, [], []
         self.resumed = False  # its TLS session
         self.began, self.named = False, []  # of the message under way: MAIL was accepted, recipients
@@ -71,11 +72,11 @@ class MailHost:
     def run(self):
         while True:
             try:
-                client, _ = self.socket.accept()
+                client, address = self.socket.accept()
             except OSError:
                 return
             client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else each burst waits for an ACK
-            connection = Connection()
+            connection = Connection(address[0])
             self.connections.append(connection)
             threading.Thread(target=self.talk, args=(client, connection), daemon=True).start()
 

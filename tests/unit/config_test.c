@@ -18,6 +18,8 @@ static const char base_text[] = "hostname = \"mail.test\"\n"
                                 "certificate \"b\" { file = \"/c\"  key = \"/k\" }\n"
                                 "route \"x.test\" { host = \"192.0.2.1\" }\n"
                                 "domain \"x.test\" { }\n"
+                                "source \"here\" { ipv4 = \"127.0.0.1\" }\n"
+                                "tenant \"t\" { source = \"here\" }\n"
                                 "stream \"s\" { burst = 3  retry = {1m, 1h}  expires = 2d }\n";
 
 /* Some of them are good for each row, and two of those differ. */

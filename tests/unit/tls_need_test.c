@@ -2,6 +2,7 @@
 /* tls_need_test.c - What a message may demand of TLS, and which hosts can meet it. */
 #include "table.h"
 
+#include "hop.h"
 #include "host_policy.h"
 #include "trust.h"
 
@@ -24,24 +25,39 @@ static void the_gravest_that_is_said_counts(void **state)
         EXPECT(tls_need_decide(&rows[i].said) == rows[i].want, rows[i].label);
 }
 
-static void a_hop_is_a_domain_with_a_need(void **state)
+static void a_hop_is_a_domain_with_a_need_and_a_source(void **state)
 {
     char longest[ADDRESS_DOMAIN_MAX + 1];
-    char hop[TLS_NEED_HOP];
-    char domain[ADDRESS_DOMAIN_MAX + 1];
+    char long_source[HOP_SOURCE];
+    char text[HOP_TEXT];
+    char source[HOP_SOURCE];
+    struct hop hop;
     const char *domains[] = {"", "a.test", "xn--bcher-kva.example", longest};
+    const char *sources[] = {"", "news", "10.0-b_c", long_source};
     (void)state;
     memset(longest, 'a', ADDRESS_DOMAIN_MAX);
     longest[ADDRESS_DOMAIN_MAX] = '\0';
+    memset(long_source, 's', HOP_SOURCE - 1);
+    long_source[HOP_SOURCE - 1] = '\0';
     for (size_t i = 0; i < COUNT_OF(domains); i++)
-        for (int need = 0; need < TLS_NEEDS; need++) {
-            tls_need_hop(domains[i], (enum tls_need)need, hop);
-            assert_int_equal(tls_need_of_hop(hop, domain), need);
-            assert_string_equal(domain, domains[i]);
-        }
-    tls_need_hop("a.test", TLS_NEED_NONE, hop);
-    assert_string_equal(hop, "a.test"); /* what is remembered of destinations goes on */
-    assert_int_equal(tls_need_of_hop("a.test nonsense", domain), TLS_NEED_NONE);
+        for (size_t k = 0; k < COUNT_OF(sources); k++)
+            for (int need = 0; need < TLS_NEEDS; need++) {
+                hop_print(domains[i], (enum tls_need)need, sources[k], text);
+                hop_read(text, &hop);
+                assert_int_equal(hop.need, need);
+                assert_string_equal(hop.domain, domains[i]);
+                assert_string_equal(hop.source, sources[k]);
+            }
+    hop_print("a.test", TLS_NEED_NONE, "", text);
+    assert_string_equal(text, "a.test"); /* what is remembered of destinations goes on */
+    hop_print("a.test", TLS_NEED_PASSED_ON, "news", text);
+    assert_string_equal(text, "a.test requiretls source=news");
+    hop_read("a.test nonsense", &hop);
+    assert_int_equal(hop.need, TLS_NEED_NONE);
+    hop_source("mx.a.test,mx.b.test:587 verify smarthost source=news", source);
+    assert_string_equal(source, "news");
+    hop_source("source=news:25 verify", source);
+    assert_string_equal(source, "");
     for (int64_t stored = -2; stored < 6; stored++)
         assert_int_equal(tls_need_of(stored), stored >= 0 && stored < TLS_NEEDS ? stored : 0);
 }
@@ -154,7 +170,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_gravest_that_is_said_counts),
-        cmocka_unit_test(a_hop_is_a_domain_with_a_need),
+        cmocka_unit_test(a_hop_is_a_domain_with_a_need_and_a_source),
         cmocka_unit_test(each_need_meets_each_host),
         cmocka_unit_test(few_policies_verify),
         cmocka_unit_test(a_connection_has_proven_it_or_not),

@@ -130,7 +130,7 @@ static bool reload(void *context, struct err *err)
     for (size_t i = 0; i < e->shard_count; i++)
         shard_change_settings(&e->shards[i], fresh);
     cert_watch_change_settings(e->cert_watch, fresh);
-    dispatch_configure(e->dispatch, fresh->config, e->descriptors.attempts);
+    dispatch_configure(e->dispatch, fresh, e->descriptors.attempts);
     alerter_change_config(e->alerter, fresh->config);
     tls_reporter_change_config(e->tls_reporter, fresh->config);
     webhook_sender_change_config(e->webhook_sender, fresh->config);
@@ -332,12 +332,12 @@ static bool start_store(struct server *e, const struct config *config, struct er
 {
     struct store_events events = {
         .due = on_due, .stepped = on_stepped, .changed = on_changed, .context = e};
+    dispatch_configure(e->dispatch, e->settings, e->descriptors.attempts); /* before any is due */
     if (!store_start(config->state_dir, &events, &e->common.store, err))
         return false;
     store_set_reports(e->common.store, config->hostname, &config->throttle);
     e->keyring = keyring_new(config->state_dir, store_directory(e->common.store));
     keyring_tell_missing(e->keyring);
-    dispatch_configure(e->dispatch, config, e->descriptors.attempts);
     if (!dispatch_rest_again(e->dispatch, config->state_dir, err))
         return false;
     e->incidents = incidents_new(e->common.store);

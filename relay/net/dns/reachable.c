@@ -6,6 +6,11 @@
 static bool is_public_ip(const struct config *c, const struct ip *ip)
 {
     struct ip own;
+    for (size_t i = 0; i < c->source_count; i++) {
+        const struct ip *from = config_source_ip(&c->sources[i], ip);
+        if (from && ip_equal(ip, from))
+            return true;
+    }
     for (size_t i = 0; i < c->public_ip_count; i++)
         if (ip_parse(c->public_ips[i], &own) && ip_equal(ip, &own))
             return true;

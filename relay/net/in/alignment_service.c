@@ -94,11 +94,12 @@ static void judge(struct alignment_service *a, struct pair *p)
     bool was_pending = p->alignment.state == ALIGNMENT_PENDING && p->judged_epoch > 0;
     read_keys(a, p);
     p->judged_epoch = alignment_service_epoch(a, p->author);
+    const char *ips[ALIGNMENT_IPS_MAX];
     const struct alignment_input input = {.author = p->author,
                                           .return_domain = p->return_domain,
-                                          .helo = a->config->hostname,
-                                          .public_ips = a->config->public_ips,
-                                          .ip_count = a->config->public_ip_count,
+                                          .helo = config_tenant_helo(a->config, p->tenant),
+                                          .public_ips = ips,
+                                          .ip_count = config_tenant_ips(a->config, p->tenant, ips),
                                           .keys = p->keys,
                                           .key_count = p->key_count,
                                           .suffixes = a->suffixes,
@@ -243,17 +244,9 @@ void alignment_service_keys_changed(struct alignment_service *a, const char *dom
     atomic_fetch_add(&a->epochs[place_of(domain)], 1);
 }
 
-static bool same_origin(const struct config *a, const struct config *b)
-{
-    bool same = strcmp(a->hostname, b->hostname) == 0 && a->public_ip_count == b->public_ip_count;
-    for (size_t i = 0; same && i < a->public_ip_count; i++)
-        same = strcmp(a->public_ips[i], b->public_ips[i]) == 0;
-    return same;
-}
-
 void alignment_service_change_config(struct alignment_service *a, const struct config *config)
 {
-    bool same = same_origin(a->config, config);
+    bool same = config_same_origin(a->config, config);
     a->config = config;
     for (size_t i = 0; i < EPOCHS && !same; i++)
         atomic_fetch_add(&a->epochs[i], 1);

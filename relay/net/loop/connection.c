@@ -8,6 +8,7 @@
  */
 #include "connection.h"
 
+#include "outgoing.h"
 #include "sockets.h"
 
 #include <stdio.h>
@@ -210,16 +211,15 @@ static void on_connected(uv_connect_t *request, int status)
     c->events->opened(c->owner);
 }
 
-struct connection *connection_open(uv_loop_t *loop, const struct endpoint *to, unsigned timeout_s,
+struct connection *connection_open(uv_loop_t *loop, const struct endpoint *to,
+                                   const struct ip *from, unsigned timeout_s,
                                    const struct connection_events *events, void *owner)
 {
-    struct sockaddr_storage address = sockets_address(to);
     struct connection *c = new_connection(loop, events, owner);
     c->connecting.data = c;
     c->wants_bytes = true;
     connection_set_timeout(c, timeout_s);
-    int status =
-        uv_tcp_connect(&c->connecting, &c->tcp, (const struct sockaddr *)&address, on_connected);
+    int status = outgoing_connect(&c->connecting, &c->tcp, to, from, on_connected);
     if (status != 0)
         connect_failed(c, status);
     return c;

@@ -110,6 +110,11 @@ bool attempt_all_answered(const struct attempt *p)
     return true;
 }
 
+const char *attempt_hostname(const struct attempt *p)
+{
+    return p->source ? p->source->helo : p->settings->config->hostname;
+}
+
 void attempt_meets(struct attempt *p, const char *name, const char *address)
 {
     char remote[sizeof(p->host.remote)];

@@ -40,12 +40,13 @@ struct attempt {
         struct inbox_item *behind;     /* works of its connection that came meanwhile; a list */
     } reading;
     const struct config_route *route;
-    struct mail *mail;          /* only the recipients that are to be delivered now */
-    struct verdict *answers;    /* beside mail->envelope.rcpts; code 0: none yet */
-    enum reply_stage *at;       /* beside them: which command was answered so */
-    bool *suppressed;           /* beside them: who does not want it, or cannot get it */
-    struct attempt_host host;   /* that it is with, or was last */
-    struct attempt_host *hosts; /* that it was with while others still had no answer */
+    const struct config_source *source; /* NULL: any */
+    struct mail *mail;                  /* only the recipients that are to be delivered now */
+    struct verdict *answers;            /* beside mail->envelope.rcpts; code 0: none yet */
+    enum reply_stage *at;               /* beside them: which command was answered so */
+    bool *suppressed;                   /* beside them: who does not want it, or cannot get it */
+    struct attempt_host host;           /* that it is with, or was last */
+    struct attempt_host *hosts;         /* that it was with while others still had no answer */
     size_t host_count;
     unsigned *by;             /* beside the answers: whose it is, of `hosts` from 1 on; 0: `host` */
     bool hop_dsn;             /* the hop reports on delivery itself */
@@ -63,6 +64,7 @@ struct attempt {
     size_t answered;     /* that many had their answer before anybody was asked */
     int64_t again_in_ms; /* nothing was recorded: try again so much later; 0: it was */
     bool outdated;       /* its settings are newer than where the queue has sent it */
+    bool moved;          /* they say another source than the queue has sent it from */
     bool untried;        /* the queue has it again: nothing is to be told */
     /* Connections that were made for it, for TLS reports; owned (session_count.c). */
     struct tlsrpt_session *sessions;
@@ -94,6 +96,9 @@ bool attempt_was_due(struct attempt *p, int64_t at_ms);
 int64_t attempt_left_ms(struct attempt *p);
 /* `usual_ms`, or until that time is just over. */
 uint64_t attempt_timeout_ms(struct attempt *p, uint64_t usual_ms);
+
+/* What EHLO says for its mail. */
+const char *attempt_hostname(const struct attempt *p);
 
 /* It is with this host, or cannot reach it: nothing else is known of it yet. */
 void attempt_meets(struct attempt *p, const char *name, const char *address);

@@ -59,6 +59,8 @@ static struct verdict unresolvable(struct attempt *p)
     case MX_FAILED:
         return verdict_make(451, "4.4.3", "DNS has no usable answer for %.80s%s%s (%s)", domain,
                             p->work->text[0] ? ": " : "", p->work->text, asked);
+    case MX_SOURCE:
+        return verdict_make(451, "4.4.4", "Domain %.120s: %s", domain, p->work->text);
     case MX_DOWN:
         p->not_attempted = true;
         return verdict_make(451, "4.4.3", "DNS gives no answer at all: is the network down? (%s)",
@@ -209,7 +211,7 @@ static bool find_rows(struct attempt *p)
 static bool may_go(struct attempt *p)
 {
     const struct dispatch_work *work = p->work;
-    if (dispatch_trust(p->settings, p->route, work->need) != work->attempt->trust) {
+    if (dispatch_trust(p->settings, p->route, work->need, work->source) != work->attempt->trust) {
         p->outdated = true;
         return false;
     }
@@ -227,6 +229,16 @@ static bool may_go(struct attempt *p)
     UNREACHABLE();
 }
 
+/* Where nobody is to be asked, or its time is over, that is not looked at. */
+static bool is_moved(struct attempt *p)
+{
+    const struct dispatch_work *work = p->work;
+    if (work->domain[0] == '\0' || (work->connection == 0 && work->reason != QUEUE_UNRESOLVABLE))
+        return false;
+    p->moved = strcmp(p->source ? p->source->name : "", work->source) != 0;
+    return p->moved;
+}
+
 struct attempt *attempt_start(struct dispatch_work *work)
 {
     struct attempt *p = work->begun;
@@ -236,9 +248,12 @@ struct attempt *attempt_start(struct dispatch_work *work)
         return NULL;
     }
     p->route = config_route(p->settings->config, work->domain);
+    p->source = config_source_for(p->settings->config, p->mail->tenant, p->mail->stream);
     p->due_ms = p->mail->rows[0].due_ms;
     if (attempt_all_answered(p) || attempt_expired(p) || !may_be_signed(p)) {
         attempt_settle(p);
+    } else if (is_moved(p)) {
+        attempt_end(p);
     } else if (work->connection == 0) {
         settle_without(p);
     } else if (may_go(p)) {

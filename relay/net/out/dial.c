@@ -186,6 +186,13 @@ static void on_opened(void *owner)
     step(t->reach);
 }
 
+static void note_why(struct dial *r, const char *why)
+{
+    const struct config_source *s = r->query.source;
+    snprintf(r->failure.why, sizeof(r->failure.why), "%s%s%s%s", why, s ? " (from source \"" : "",
+             s ? s->name : "", s ? "\")" : "");
+}
+
 static void on_ended(void *owner, const char *why)
 {
     struct dial_try *t = owner;
@@ -206,7 +213,7 @@ static void on_ended(void *owner, const char *why)
         r->failure.which = t->which;
         r->failure.opened = t->opened;
         r->failure.timed_out = t->timed_out;
-        snprintf(r->failure.why, sizeof(r->failure.why), "%s", why);
+        note_why(r, why);
         set(r, t->which, CANDIDATE_TRIED);
     }
     drop_try(t);
@@ -257,8 +264,9 @@ static void begin(struct dial *r, size_t which, bool probe)
     one->probe = probe;
     set(r, which, CANDIDATE_CONNECTING);
     r->ipv4 = r->ipv4 || !one->at.ip.v6;
+    const struct ip *from = r->query.source ? config_source_ip(r->query.source, &one->at.ip) : NULL;
     t->connection =
-        connection_open(&r->home->worker->loop, &one->at, r->query.timeout_s, &events, t);
+        connection_open(&r->home->worker->loop, &one->at, from, r->query.timeout_s, &events, t);
 }
 
 /* A server that was connected and has said nothing is what there is to tell, before others that

@@ -41,8 +41,9 @@ struct dial_query {
     size_t again;                  /* candidate whose address it still holds, first; SIZE_MAX */
     const struct hosts *hosts;     /* of the candidates; borrowed */
     struct candidates *candidates; /* borrowed; what has been tried stays tried */
-    int64_t time_ms;               /* then it has failed, whatever is under way */
-    unsigned timeout_s;            /* for a TCP connection */
+    const struct config_source *source; /* where it calls from; NULL: anywhere */
+    int64_t time_ms;                    /* then it has failed, whatever is under way */
+    unsigned timeout_s;                 /* for a TCP connection */
     unsigned greeting_s; /* for the server's first bytes, when nothing else can be tried */
     bool silent;         /* the server speaks only after us: a connection is enough */
     const struct dial_events *events;

@@ -19,14 +19,24 @@ static const int64_t valid_ms = 60 * 1000;
 
 /* ---- what waits ---- */
 
+/* As the settings have it now. A report on mail that was refused goes to nobody. */
+static void print_hop(const struct dispatch *d, const struct database_due *due, char *hop_r)
+{
+    const struct config_source *source =
+        d->origin && due->domain[0] ? config_source_for(d->origin->config, due->tenant, due->stream)
+                                    : NULL;
+    hop_print(due->domain, due->domain[0] ? due->tls_need : TLS_NEED_NONE,
+              source ? source->name : "", hop_r);
+}
+
 /* "retry" means now: no rest keeps it back, and DNS is asked anew. */
 static void retry_domains(struct dispatch *d, const struct database_due *due, size_t count,
                           int64_t now_ms)
 {
-    char hop[TLS_NEED_HOP];
-    char last[TLS_NEED_HOP] = "";
+    char hop[HOP_TEXT];
+    char last[HOP_TEXT] = "";
     for (size_t i = 0; i < count; i++) {
-        tls_need_hop(due[i].domain, due[i].tls_need, hop);
+        print_hop(d, &due[i], hop);
         if (!due[i].retried || strcmp(hop, last) == 0)
             continue;
         memcpy(last, hop, sizeof(last));
@@ -39,13 +49,13 @@ static void retry_domains(struct dispatch *d, const struct database_due *due, si
 void dispatch_add(struct dispatch *d, const struct database_due *due, size_t count)
 {
     struct queue_entry entries[AT_ONCE];
-    char hops[AT_ONCE][TLS_NEED_HOP];
+    char hops[AT_ONCE][HOP_TEXT];
     int64_t now_ms = dispatch_begin(d);
     for (size_t done = 0; done < count;) {
         size_t n = count - done < AT_ONCE ? count - done : AT_ONCE;
         for (size_t i = 0; i < n; i++) {
             const struct database_due *from = &due[done + i];
-            tls_need_hop(from->domain, from->domain[0] ? from->tls_need : TLS_NEED_NONE, hops[i]);
+            print_hop(d, from, hops[i]);
             entries[i] = (struct queue_entry){.message = from->message,
                                               .number = from->number,
                                               .class = from->class,
@@ -64,18 +74,26 @@ void dispatch_add(struct dispatch *d, const struct database_due *due, size_t cou
 /* ---- from shards ---- */
 
 uint64_t dispatch_trust(const struct settings *settings, const struct config_route *route,
-                        enum tls_need need)
+                        enum tls_need need, const char *source)
 {
-    char text[TRUST_KEY + 32];
+    char text[TRUST_KEY + HOP_SOURCE + 32];
     unsigned char digest[16];
     uint64_t trust = 0;
     const struct trust demanded = trust_for(&route->trust, need);
     trust_key(&demanded, text);
     size_t used = strlen(text);
-    snprintf(text + used, sizeof(text) - used, " %llu", (unsigned long long)settings->generation);
+    snprintf(text + used, sizeof(text) - used, " %llu %s", (unsigned long long)settings->generation,
+             source);
     secret_digest(span_of(text), digest);
     memcpy(&trust, digest, sizeof(trust));
     return trust | 1;
+}
+
+static void label_source(const char *source, char *label)
+{
+    size_t len = strlen(label);
+    if (source[0])
+        snprintf(label + len, HOP_TEXT, "%s" HOP_SOURCE_WORD "%s", len > 0 ? " " : "", source);
 }
 
 void dispatch_resolved(struct dispatch *d, const struct dispatch_work *work,
@@ -83,12 +101,13 @@ void dispatch_resolved(struct dispatch *d, const struct dispatch_work *work,
                        struct mx_answer *answer)
 {
     struct dispatch_hosts place = {.hosts = answer->hosts, .facts = work->facts};
-    char hop[TLS_NEED_HOP];
+    char hop[HOP_TEXT];
     const char *names[HOSTS_MAX];
     unsigned preferences[HOSTS_MAX];
-    char demanded[TRUST_LABEL];
-    tls_need_hop(work->domain, work->need, hop);
+    char demanded[TRUST_LABEL + HOP_TEXT];
+    hop_print(work->domain, work->need, work->source, hop);
     route_label(settings->config, route, work->need, demanded);
+    label_source(work->source, demanded);
     bool all = true; /* others by lot at the next lookup: whose hosts they are names them */
     size_t count = answer->hosts.count;
     for (size_t i = 0; i < count; i++) {
@@ -104,7 +123,8 @@ void dispatch_resolved(struct dispatch *d, const struct dispatch_work *work,
                                  .alone = all ? NULL : hop,
                                  .port = route->port,
                                  .route = demanded,
-                                 .trust = dispatch_trust(settings, route, work->need),
+                                 .source = work->source,
+                                 .trust = dispatch_trust(settings, route, work->need, work->source),
                                  .valid_ms = whole ? valid_ms : DISPATCH_UNRESOLVABLE_MS,
                                  .addresses = addresses,
                                  .bytes = dispatch_place_bytes(&place),
@@ -244,6 +264,28 @@ void dispatch_outdated(struct dispatch *d, const struct queue_attempt *attempt)
     dispatch_end(d, now_ms);
 }
 
+void dispatch_moved(struct dispatch *d, const struct queue_attempt *attempt, const char *source,
+                    int64_t expires_ms)
+{
+    struct hop hop;
+    char text[HOP_TEXT];
+    hop_read(attempt->domain, &hop);
+    hop_print(hop.domain, hop.need, source, text);
+    int64_t now_ms = dispatch_begin(d);
+    for (size_t i = 0; i < attempt->count; i++) {
+        const struct queue_entry entry = {.message = attempt->message,
+                                          .number = attempt->numbers[i],
+                                          .class = attempt->class,
+                                          .tenant = attempt->tenant,
+                                          .domain = text,
+                                          .due_ms = now_ms,
+                                          .expires_ms = expires_ms};
+        queue_add(d->queue, &entry, 1, now_ms);
+    }
+    queue_gave_back(d->queue, attempt, 0, now_ms);
+    dispatch_end(d, now_ms);
+}
+
 /* ---- start and stop ---- */
 
 struct dispatch *dispatch_new(uv_loop_t *loop)
@@ -261,9 +303,12 @@ struct dispatch *dispatch_new(uv_loop_t *loop)
     return d;
 }
 
-void dispatch_configure(struct dispatch *d, const struct config *config, unsigned connections)
+void dispatch_configure(struct dispatch *d, struct settings *settings, unsigned connections)
 {
+    const struct config *config = settings->config;
     int64_t now_ms = dispatch_begin(d);
+    settings_drop(d->origin);
+    d->origin = settings_hold(settings);
     d->settings = (struct queue_settings){.connections = connections,
                                           .per_destination = config->site_connections,
                                           .idle_max = connections / 2,
@@ -313,6 +358,7 @@ void dispatch_stop(struct dispatch *d)
 void dispatch_free(struct dispatch *d)
 {
     dispatch_drop_places(d);
+    settings_drop(d->origin);
     queue_free(d->queue);
     pthread_mutex_destroy(&d->mutex);
     free(d);

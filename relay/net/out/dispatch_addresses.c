@@ -7,9 +7,9 @@
 #include <stdio.h>
 #include <string.h>
 
-static struct queue_address address_of(const struct ip *ip, unsigned port)
+static struct queue_address address_of(const struct ip *ip, unsigned port, uint32_t from)
 {
-    struct queue_address a = {.port = (uint16_t)port};
+    struct queue_address a = {.port = (uint16_t)port, .from = from};
     if (ip->v6) {
         memcpy(a.ip, ip->bytes, 16);
     } else {
@@ -21,7 +21,7 @@ static struct queue_address address_of(const struct ip *ip, unsigned port)
 
 static struct queue_address address_at(const struct endpoint *at)
 {
-    return address_of(&at->ip, at->port);
+    return address_of(&at->ip, at->port, at->from);
 }
 
 bool dispatch_take_address(struct dispatch *d, uint64_t connection, const struct candidates *c,
@@ -128,7 +128,7 @@ size_t dispatch_list_addresses(const struct hosts *hosts, unsigned port,
     size_t count = 0;
     for (size_t i = 0; i < hosts->count; i++)
         for (size_t k = 0; k < hosts->all[i].count && k < HOSTS_IPS_MAX; k++) {
-            addresses_r[count] = address_of(&hosts->all[i].ips[k], port);
+            addresses_r[count] = address_of(&hosts->all[i].ips[k], port, hosts->from);
             addresses_r[count++].host = hosts_name_mark(hosts->all[i].name);
         }
     return count;
@@ -157,7 +157,7 @@ void dispatch_add_avoided(const struct dispatch *d, const struct place *place,
     for (size_t i = 0; i < hosts->count; i++)
         for (size_t k = 0; k < hosts->all[i].count; k++) {
             const struct ip *ip = &hosts->all[i].ips[k];
-            const struct queue_address address = address_of(ip, place->port);
+            const struct queue_address address = address_of(ip, place->port, hosts->from);
             struct queue_address_view rest;
             queue_find_address(d->queue, &address, &rest, now_ms);
             if (rest.rest_ms > 0)
@@ -170,7 +170,8 @@ void dispatch_resume_place(struct dispatch *d, const struct place *place_or_null
     const struct hosts *hosts = place_or_null ? &place_or_null->hosts->hosts : NULL;
     for (size_t i = 0; hosts && i < hosts->count; i++)
         for (size_t k = 0; k < hosts->all[i].count; k++) {
-            struct queue_address a = address_of(&hosts->all[i].ips[k], place_or_null->port);
+            struct queue_address a =
+                address_of(&hosts->all[i].ips[k], place_or_null->port, hosts->from);
             queue_resume_addresses(d->queue, &a, 1);
         }
 }

@@ -12,7 +12,7 @@
 
 /* What DNS has said of where mail of a domain goes, with one need of TLS. */
 struct place {
-    char domain[TLS_NEED_HOP];
+    char domain[HOP_TEXT]; /* hop.h */
     struct dispatch_hosts *hosts;
     unsigned port;
     UT_hash_handle hh;
@@ -23,6 +23,7 @@ struct dispatch {
     struct queue *queue;
     struct place *places;
     struct queue_settings settings;
+    struct settings *origin; /* held: whose mail leaves from which of our addresses */
     bool paused, running;
     bool commanded;    /* rests begin and end by a command, which writes its own event */
     int64_t speeds_ms; /* how fast destinations take mail is not kept anew before then */

@@ -111,10 +111,14 @@ struct dispatch_work *dispatch_make_work(struct dispatch *d, const struct queue_
     work->attempt = decision->attempt;
     work->result = (enum mx_result)decision->result;
     span_put(span_of(decision->text ? decision->text : ""), work->text, sizeof(work->text));
-    work->need = tls_need_of_hop(decision->attempt  ? decision->attempt->domain
-                                 : decision->domain ? decision->domain
-                                                    : "",
-                                 work->domain);
+    struct hop hop;
+    hop_read(decision->attempt  ? decision->attempt->domain
+             : decision->domain ? decision->domain
+                                : "",
+             &hop);
+    memcpy(work->domain, hop.domain, sizeof(work->domain));
+    memcpy(work->source, hop.source, sizeof(work->source));
+    work->need = hop.need;
     const struct queue_attempt *attempt = decision->attempt;
     const char *tenant = attempt ? attempt->tenant : decision->tenant;
     span_put(span_of(tenant ? tenant : ""), work->tenant, sizeof(work->tenant));

@@ -201,7 +201,9 @@ static void add_domains(struct dispatch *d, const char *name, struct destination
             continue;
         if (detail->domains++ >= DESTINATIONS_DOMAINS)
             continue;
-        tls_need_of_hop(p->domain, detail->some_domains[detail->domains - 1]);
+        struct hop hop;
+        hop_read(p->domain, &hop);
+        memcpy(detail->some_domains[detail->domains - 1], hop.domain, sizeof(hop.domain));
         dispatch_add_avoided(d, p, detail, now_ms);
     }
 }
@@ -270,6 +272,14 @@ static void find_shape(struct dispatch *d, const struct queue_shape_question *qu
         dispatch_add_avoided(d, place, &shape_r->detail, now_ms);
     pthread_mutex_unlock(&d->mutex);
     end_list(&shape_r->detail.one);
+}
+
+static char *sources(struct dispatch *d)
+{
+    dispatch_begin(d);
+    char *rules = d->origin ? config_source_rules(d->origin->config) : NULL;
+    pthread_mutex_unlock(&d->mutex);
+    return rules;
 }
 
 /* ---- what it is told ---- */
@@ -370,6 +380,7 @@ const struct destinations_calls dispatch_destinations = {.read = read_all,
                                                          .find_hop = find_hop,
                                                          .read_limited = read_limited,
                                                          .find_shape = find_shape,
+                                                         .sources = sources,
                                                          .read_progress = progress_read,
                                                          .rest = rest,
                                                          .resume = resume,

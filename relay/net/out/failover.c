@@ -193,7 +193,7 @@ static void begin_delivery(struct outbound *c)
     c->proven.level = TRUST_CLEAR;
     c->proven.settings = c->settings->generation;
     c->delivery_settings =
-        (struct delivery_settings){.hostname = c->settings->config->hostname,
+        (struct delivery_settings){.hostname = attempt_hostname(c->attempt),
                                    .tls = route->tls,
                                    .username = route->username[0] ? route->username : NULL,
                                    .password = route->password,
@@ -217,7 +217,8 @@ static void note_preference(struct outbound *c, const struct candidate *one)
 bool failover_leads_here(const struct outbound *c, const struct dispatch_hosts *hosts)
 {
     unsigned rank = 0;
-    return hosts_find_rank(&hosts->hosts, c->host_name, &rank) && rank <= c->rank;
+    return hosts->hosts.from == c->at.from && hosts_find_rank(&hosts->hosts, c->host_name, &rank) &&
+           rank <= c->rank;
 }
 
 bool failover_is_outdated(const struct outbound *c, const struct dispatch_hosts *hosts)
@@ -281,6 +282,7 @@ static void reach(struct outbound *c, size_t again)
                                      .again = again,
                                      .hosts = &c->attempt->work->hosts->hosts,
                                      .candidates = &c->candidates,
+                                     .source = c->attempt->source,
                                      .time_ms = attempt_left_ms(c->attempt),
                                      .timeout_s = c->settings->config->connect_timeout_s,
                                      .greeting_s = delivery_timeout_s(&c->delivery),
@@ -473,7 +475,6 @@ bool failover_apart(struct outbound *c)
     return true;
 }
 
-/* From the first address. */
 void failover_begin(struct outbound *c)
 {
     struct attempt *p = c->attempt;

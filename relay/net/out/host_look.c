@@ -200,7 +200,7 @@ static void converse(struct look *l, const struct ip *ip)
     l->steps = ~0U;
     delivery_init(&l->delivery, &l->settings);
     uv_update_time(&l->loop);
-    l->connection = connection_open(&l->loop, &at, CONNECT_S, &events, l);
+    l->connection = connection_open(&l->loop, &at, NULL, CONNECT_S, &events, l);
     while (l->connection)
         uv_run(&l->loop, UV_RUN_ONCE);
 }

@@ -33,7 +33,8 @@ struct next_hop {
     struct dispatch_work *work;
     struct settings *settings; /* held */
     const struct config_route *route;
-    struct mx_answer answer; /* while the rest is waited for */
+    const struct config_source *source; /* NULL: any */
+    struct mx_answer answer;            /* while the rest is waited for */
     struct host_facts *facts;
     struct sts_ask *ask;
     struct look looks[HOSTS_MAX]; /* beside the hosts */
@@ -143,12 +144,34 @@ static void ask_for_records(struct next_hop *h)
 
 /* ---- the hosts ---- */
 
+/* What its source has no address for cannot be reached from there, and nothing else is tried. */
+static void keep_families(struct next_hop *h)
+{
+    const struct config_source *s = h->source;
+    struct mx_answer *a = &h->answer;
+    if (!s || a->result != MX_FOUND)
+        return;
+    a->hosts.from = s->mark;
+    if (!s->ipv4[0])
+        hosts_leave_family(&a->hosts, false);
+    if (!s->ipv6[0])
+        hosts_leave_family(&a->hosts, true);
+    if (hosts_have_ips(&a->hosts))
+        return;
+    a->result = MX_SOURCE;
+    snprintf(a->why, sizeof(a->why),
+             "its hosts have no IPv%d address, and mail from source \"%s\" leaves from %s only: "
+             "give the source an ipv%d",
+             s->ipv4[0] ? 4 : 6, s->name, s->ipv4[0] ? s->ipv4 : s->ipv6, s->ipv4[0] ? 6 : 4);
+}
+
 static void on_hosts(void *context, struct mx_answer *answer)
 {
     struct next_hop *h = context;
     h->answer = *answer;
+    keep_families(h);
     h->pending = 1;
-    if (answer->result == MX_FOUND) {
+    if (h->answer.result == MX_FOUND) {
         h->facts = host_facts_new(&h->answer.hosts);
         h->facts->urgent = h->work->urgent;
         snprintf(h->facts->tenant, sizeof(h->facts->tenant), "%s", h->work->tenant);
@@ -169,7 +192,9 @@ void next_hop_find(struct deliveries *home, struct dispatch_work *work)
     h->work = work;
     h->settings = settings_hold(home->worker->settings);
     h->route = config_route(h->settings->config, work->domain);
+    h->source = config_source(h->settings->config, work->source);
     DL_APPEND(home->next_hops, h);
+    bool one_family = h->source && (!h->source->ipv4[0] || !h->source->ipv6[0]);
     bool direct = h->route->host[0] != '\0';
     const struct resolver_query query = {.config = h->settings->config,
                                          .domain = direct ? h->route->host : work->domain,
@@ -178,7 +203,7 @@ void next_hop_find(struct deliveries *home, struct dispatch_work *work)
                                          .merit = work->merit,
                                          .port = h->route->port,
                                          .direct = direct,
-                                         .patient = work->anew};
+                                         .patient = work->anew || one_family};
     domain_policy_prefetch(home, h->route, work);
     resolver_find(home->resolver, &query, on_hosts, h);
 }

@@ -227,15 +227,13 @@ static void note_taken(struct outbound *c)
         connection_set_limit(c->connection, 0);
 }
 
-/* A session is resumed with the same server only, and for what demands the same of it. */
+/* A session is resumed with the same server, from the same address, if as much is demanded. */
 static void connect_tls(struct outbound *c)
 {
     const struct config_route *route = c->attempt->route;
     char key[sizeof(c->host_name) + sizeof(c->peer) + TRUST_KEY + 32];
-    char trust[TRUST_KEY];
-    trust_key(&route->trust, trust);
-    snprintf(key, sizeof(key), "%s %s %u %s", c->host_name, c->peer, c->at.port, trust);
-    bool whole = failover_has_tried(c, DELIVERY_WHOLE_HANDSHAKE);
+    snprintf(key, sizeof(key), "%s %s %u %x ", c->host_name, c->peer, c->at.port, c->at.from);
+    trust_key(&route->trust, key + strlen(key));
     enum tls_demand demand = route->handshake;
     struct dane dane;
     if (demand < TLS_STRONG && host_policy_demands_tls(&c->policy))
@@ -244,7 +242,8 @@ static void connect_tls(struct outbound *c)
                               .dane = host_trust_terms(c, &dane),
                               .demand = demand,
                               .valid = host_trust_by_policy(c),
-                              .session_key = whole ? NULL : key};
+                              .session_key =
+                                  failover_has_tried(c, DELIVERY_WHOLE_HANDSHAKE) ? NULL : key};
     const struct handshake_terms turns = {.all = c->home->worker->handshakes,
                                           .tenant = c->attempt->mail->tenant,
                                           .urgent = c->attempt->mail->class == STREAM_SECURITY};

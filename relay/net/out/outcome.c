@@ -79,12 +79,14 @@ static unsigned days_before_suppression(const struct attempt *p, size_t i,
                                         const struct reply_judgement *judgement)
 {
     char sender[ADDRESS_MAX + 1];
+    const char *ips[ALIGNMENT_IPS_MAX];
     return_path_make(p->settings, p->mail, i, sender);
     const struct suppress_sides sides = {.sender = span_of(sender),
                                          .from_domain = span_of(p->mail->from_domain),
-                                         .hostname = span_of(p->settings->config->hostname),
-                                         .ips = p->settings->config->public_ips,
-                                         .ip_count = p->settings->config->public_ip_count,
+                                         .hostname = span_of(attempt_hostname(p)),
+                                         .ips = ips,
+                                         .ip_count =
+                                             config_source_ips(p->settings->config, p->source, ips),
                                          .recipient = span_of(p->mail->envelope.rcpts[i].address)};
     return suppress_after(judgement, &p->answers[i], &sides);
 }
@@ -167,6 +169,8 @@ static void log_outcome(const struct attempt *p, size_t i, const struct store_ou
     bool by_host = o->remote[0] != '\0' && !p->mail->rows[i].over; /* in this attempt */
     if (o->remote[0])
         line = log_text(line, "mx", o->remote);
+    if (p->source)
+        line = log_text(line, "source", p->source->name);
     if (by_host)
         line = log_text(line, "tls", host->tls[0] ? host->tls : "none");
     if (o->tls_policy != TLS_POLICY_NONE)
@@ -196,7 +200,10 @@ static void tell_queue(const struct attempt *p)
     struct dispatch_work *work = p->work;
     if (p->untried)
         return;
-    if (p->outdated)
+    if (p->moved)
+        dispatch_moved(work->dispatch, work->attempt, p->source ? p->source->name : "",
+                       p->mail->expires_ms);
+    else if (p->outdated)
         dispatch_outdated(work->dispatch, work->attempt);
     else if (p->again_in_ms > 0)
         dispatch_again(work->dispatch, work->attempt, p->again_in_ms);

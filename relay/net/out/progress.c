@@ -64,7 +64,7 @@ static void describe(const struct outbound *c, struct progress_row *row)
         .for_ms = (int64_t)(uv_now(&c->home->worker->loop) - c->attempt->begun_ms),
         .count = attempt->count};
     memcpy(row->numbers, attempt->numbers, attempt->count * sizeof(row->numbers[0]));
-    tls_need_hop(c->attempt->work->domain, c->attempt->work->need, row->hop);
+    hop_print(c->attempt->work->domain, c->attempt->work->need, c->attempt->work->source, row->hop);
     if (!c->connection) {
         describe_dial(c, row);
         return;

@@ -24,12 +24,14 @@ enum { SESSIONS_MAX = 64 /* of one attempt */, POLICY_MAX = 96 * 1024 };
 /* As receivers see it; "" where that cannot be said. */
 static void find_own_ip(const struct outbound *c, char *ip_r, size_t size)
 {
-    const struct config *config = c->settings->config;
+    const char *ips[ALIGNMENT_IPS_MAX];
+    const struct config_source *source = c->attempt ? c->attempt->source : NULL;
+    size_t all = config_source_ips(c->settings->config, source, ips);
     const char *found = NULL;
     size_t count = 0;
-    for (size_t i = 0; i < config->public_ip_count; i++)
-        if ((strchr(config->public_ips[i], ':') != NULL) == c->at.ip.v6) {
-            found = config->public_ips[i];
+    for (size_t i = 0; i < all; i++)
+        if ((strchr(ips[i], ':') != NULL) == c->at.ip.v6) {
+            found = ips[i];
             count++;
         }
     snprintf(ip_r, size, "%s", count == 1 ? found : "");

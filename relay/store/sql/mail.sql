@@ -17,7 +17,7 @@ SELECT max(
 
 -- :name MESSAGES
 -- Which bytes of the spool live, and whose they are: once, at the start, side by side with WAITING.
-SELECT id, class, tenant, expires, segment, offset, length, tls_need
+SELECT id, class, tenant, expires, segment, offset, length, tls_need, stream
 FROM message
 ORDER BY id;
 
@@ -51,7 +51,7 @@ ORDER BY number;
 -- :name SETTLED
 -- What an outcome is about; no row when a person has ended it meanwhile.
 SELECT r.address, r.domain, r.state, m.tenant, m.expires, r.tries = 0 AND r.code >= 500,
-  m.protocol = '' AND m.stream = ?3, m.tls_need
+  m.protocol = '' AND m.stream = ?3, m.tls_need, m.stream
 FROM recipient r
 JOIN message m ON m.id = r.message
 WHERE r.message = ?1

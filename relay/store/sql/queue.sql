@@ -5,6 +5,35 @@
 -- Of which the hop is made (tls_need.h). A report on mail that was refused demands nothing.
 iif(r.domain = '', 0, m.tls_need)
 
+-- :part FIRST_RULE
+-- Which of our addresses mail of a tenant and a stream leaves from, as the first rule of ?12 says that fits (queued.h).
+SELECT value ->> 2
+FROM json_each(?12)
+WHERE coalesce(value ->> 0, m.tenant) = m.tenant
+  AND coalesce(value ->> 1, m.stream) = m.stream
+LIMIT 1
+
+-- :part SOURCE
+-- Of a row; for some rows.
+iif(?12 IS NULL OR r.domain = '', '', coalesce(({FIRST_RULE}), ''))
+
+-- :part WAYS
+-- For all rows: worked out once for each tenant and stream.
+WITH way AS MATERIALIZED (
+  SELECT m.tenant, m.stream, ({FIRST_RULE}) AS source
+  FROM (
+    SELECT DISTINCT tenant, stream
+    FROM message
+    WHERE ?12 IS NOT NULL) AS m)
+
+-- :part ALL
+recipient r
+JOIN message m ON m.id = r.message
+LEFT JOIN way ON way.tenant = m.tenant AND way.stream = m.stream
+
+-- :part WAY
+iif(r.domain = '', '', coalesce(way.source, ''))
+
 -- :part RECIPIENT_FILTER
 -- Parameters 1 to 8, 10 and 11; those that are NULL hold for all. (?7, ?8) is the last row of the page before.
 (?1 IS NULL OR r.message = ?1)
@@ -19,13 +48,17 @@ FROM recipient r
 JOIN message m ON m.id = r.message
 WHERE (?4 IS NULL OR m.sender = ?4 COLLATE NOCASE)
   AND (?6 IS NULL OR m.credential = ?6)
-  AND (?10 IS NULL OR (r.domain, {NEED}) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?10)))
+  AND (?10 IS NULL OR (
+    r.domain IN (SELECT value ->> 0 FROM json_each(?10))
+    AND (r.domain, {NEED}, {SOURCE}) IN (
+      SELECT value ->> 0, value ->> 1, value ->> 2
+      FROM json_each(?10))))
   AND (?11 IS NULL OR m.tenant = ?11)
   AND {RECIPIENT_FILTER}
 
 -- :name QUEUE_LIST
 SELECT r.message, r.number, r.address, r.state, r.tries, r.due, r.code, r.enhanced, r.reply, r.remote, m.sender,
-  m.credential, m.class, m.created, m.expires, m.length, m.tenant, {NEED}, m.stream
+  m.credential, m.class, m.created, m.expires, m.length, m.tenant, {NEED}, m.stream, {SOURCE}
 {QUEUE_FILTER}
 ORDER BY r.message, r.number
 LIMIT ?9;
@@ -42,25 +75,26 @@ WHERE {RECIPIENT_FILTER};
 
 -- :name QUEUE_MATCH
 -- Those that a command is to change.
-SELECT r.message, r.number, m.class, r.domain, r.address, m.tenant, m.expires, m.tls_need
+SELECT r.message, r.number, m.class, r.domain, r.address, m.tenant, m.expires, m.tls_need, m.stream
 {QUEUE_FILTER}
 ORDER BY r.message, r.number
 LIMIT ?9;
 
 -- :name QUEUE_DOMAINS
 -- How many are due, are to wait, are held.
+{WAYS}
 SELECT r.domain,
   {NEED},
+  {WAY},
   max(r.remote),
   sum(r.state = 0 AND r.due <= ?1),
   sum(r.state = 0 AND r.due > ?1),
   sum(r.state = 1),
   min(m.created),
   min(iif(r.state = 0, r.due, NULL))
-FROM recipient r
-JOIN message m ON m.id = r.message
+FROM {ALL}
 WHERE r.state IN (0, 1)
-GROUP BY 1, 2;
+GROUP BY 1, 2, 3;
 
 -- :name QUEUE_STATES
 -- How many are due, are to wait, are held.
@@ -72,35 +106,41 @@ WHERE state IN (0, 1);
 
 -- :name QUEUE_DEFERRED
 -- Who is to wait in some domains.
+{WAYS}
 SELECT m.tenant, m.class, count(*)
-FROM recipient r
-JOIN message m ON m.id = r.message
+FROM {ALL}
 WHERE r.state = 0
   AND r.due > ?1
-  AND (r.domain, {NEED}) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?2))
+  AND (r.domain, {NEED}, {WAY}) IN (
+    SELECT value ->> 0, value ->> 1, value ->> 2
+    FROM json_each(?2))
 GROUP BY m.tenant, m.class;
 
 -- :name QUEUE_REPLIES
 -- What the first ones of those heard; or of all that are to wait.
-SELECT domain, need, remote, code, enhanced, reply, count(*)
+{WAYS}
+SELECT domain, need, source, remote, code, enhanced, reply, count(*)
 FROM (
-  SELECT r.domain, {NEED} AS need, r.remote, r.code, r.enhanced, r.reply
-  FROM recipient r
-  JOIN message m ON m.id = r.message
+  SELECT r.domain, {NEED} AS need, {WAY} AS source, r.remote, r.code, r.enhanced, r.reply
+  FROM {ALL}
   WHERE r.state = 0
     AND r.due > ?1
     AND r.code <> 0
-    AND (?2 IS NULL OR (r.domain, {NEED}) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?2)))
+    AND (?2 IS NULL OR (r.domain, {NEED}, {WAY}) IN (
+      SELECT value ->> 0, value ->> 1, value ->> 2
+      FROM json_each(?2)))
   LIMIT 20000)
-GROUP BY domain, need, code, enhanced, reply;
+GROUP BY domain, need, source, code, enhanced, reply;
 
 -- :name QUEUE_EXPIRING
+{WAYS}
 SELECT count(*)
-FROM recipient r
-JOIN message m ON m.id = r.message
+FROM {ALL}
 WHERE r.state = 0
   AND m.expires <= ?2
-  AND (r.domain, {NEED}) IN (SELECT value ->> 0, value ->> 1 FROM json_each(?1));
+  AND (r.domain, {NEED}, {WAY}) IN (
+    SELECT value ->> 0, value ->> 1, value ->> 2
+    FROM json_each(?1));
 
 -- :name QUEUE_RETURN
 -- With the reply that its sender is told.
