@@ -82,6 +82,7 @@ struct database_event {
     bool first_time;    /* it has never written to the recipient before */
     const char *tls_policy, *tls_result; /* tls_policy.h; literals, or NULL or "": not said */
     const char *tlsa;            /* the record that has fit, as tlsa_print() has it; the same */
+    const char *source;          /* which of our addresses it is about; NULL or "": not said */
     const char *category, *rule; /* what the answer meant, and by which rule (reply.h); the same */
 };
 typedef void database_on_event(void *context, const struct database_event *event);

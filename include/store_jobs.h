@@ -133,8 +133,8 @@ struct store_outcome {
     bool heard, returnable; /* the host has said it; it has a return path (returns_token.h) */
     enum tls_policy tls_policy; /* of the host that was judged last */
     enum tls_result tls_result;
-    char tlsa[TLSA_TEXT];         /* the record that its certificate has fit; "" none */
-    struct reply_judgement meant; /* by a server; rule "": none has said anything */
+    char tlsa[TLSA_TEXT], source[33]; /* that its certificate has fit; where it left from; or "" */
+    struct reply_judgement meant;     /* by a server; rule "": none has said anything */
     int64_t suppress_ms; /* there is no such mailbox: keep mail to it back for so long; 0: do not */
     char site[64];       /* whose answer it is: a provider, or the domain of a host; "": nobody's */
 };

@@ -20,6 +20,7 @@ struct webhook_event {
     const char *message_id;         /* as the application wrote it */
     const char *stream, *user;      /* user: the credential */
     int code;                       /* of SMTP; 0: none */
+    const char *source;             /* which of our addresses it left from; NULL or "": not said */
     const char *enhanced, *reply, *remote, *category, *rule; /* what was answered, and by whom */
 };
 

@@ -57,6 +57,7 @@ static void add_answer(json_t *data, const struct webhook_event *e)
     if (!e->hashed)
         add_text(data, "reply", e->reply);
     add_text(data, "remote", e->remote);
+    add_text(data, "source", e->source);
     add_text(data, "category", e->category);
     add_text(data, "rule", e->rule);
 }

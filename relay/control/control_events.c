@@ -25,7 +25,8 @@ static void add_event(void *context, const struct database_event *e)
                         FIELD("message_id", e->message_id), FIELD("sender", e->sender),
                         FIELD("tls_policy", said(e->tls_policy)),
                         FIELD("tls_result", said(e->tls_result)), FIELD("tlsa", said(e->tlsa)),
-                        FIELD("category", said(e->category)), FIELD("rule", said(e->rule))));
+                        FIELD("category", said(e->category)), FIELD("rule", said(e->rule)),
+                        FIELD("source", said(e->source))));
 }
 
 /* As it stands in the message: what is told and kept elsewhere is often what is between them. */

@@ -20,7 +20,7 @@ int64_t event_shares_bytes(const struct database_event *e)
     const char *const texts[] = {e->kind,       e->recipient,  e->enhanced,   e->reply,
                                  e->remote,     e->credential, e->message_id, e->sender,
                                  e->tls_policy, e->tls_result, e->tlsa,       e->category,
-                                 e->rule};
+                                 e->rule,       e->source};
     size_t bytes = ROW_BYTES;
     for (size_t i = 0; i < COUNT_OF(texts); i++)
         bytes += texts[i] ? strlen(texts[i]) : 0;

@@ -33,15 +33,15 @@ bool rows_event(struct database *db, const struct database_event *e, struct err 
     db->unindexed++;
     if (e->tenant)
         shares_add_event(&db->shares, e->tenant, event_shares_bytes(e), e->at_ms);
-    bool ok =
-        rows_run(db,
-                 ROWS(db, SQL_ADD_EVENT, INT(e->at_ms), TEXT(e->kind), INT(e->message),
-                      TEXT(e->recipient), INT(e->code), TEXT(e->enhanced), TEXT(e->reply),
-                      TEXT(e->remote), TEXT(e->credential ? e->credential : ""),
-                      TEXT(e->message_id ? e->message_id : ""), TEXT(e->sender ? e->sender : ""),
-                      TEXT(e->first_time ? e->tenant : NULL), TEXT(e->tls_policy),
-                      TEXT(e->tls_result), TEXT(e->tlsa), TEXT(e->category), TEXT(e->rule)),
-                 err);
+    bool ok = rows_run(
+        db,
+        ROWS(db, SQL_ADD_EVENT, INT(e->at_ms), TEXT(e->kind), INT(e->message), TEXT(e->recipient),
+             INT(e->code), TEXT(e->enhanced), TEXT(e->reply), TEXT(e->remote),
+             TEXT(e->credential ? e->credential : ""), TEXT(e->message_id ? e->message_id : ""),
+             TEXT(e->sender ? e->sender : ""), TEXT(e->first_time ? e->tenant : NULL),
+             TEXT(e->tls_policy), TEXT(e->tls_result), TEXT(e->tlsa), TEXT(e->category),
+             TEXT(e->rule), TEXT(e->source)),
+        err);
     return ok && outbox_event(db, e, rows_last_id(db), err);
 }
 
@@ -155,7 +155,8 @@ static bool give(struct database *db, struct rows *s, database_on_event *on_even
                                        .tls_result = rows_get_text(s, 13),
                                        .tlsa = rows_get_text(s, 14),
                                        .category = rows_get_text(s, 15),
-                                       .rule = rows_get_text(s, 16)};
+                                       .rule = rows_get_text(s, 16),
+                                       .source = rows_get_text(s, 17)};
         on_event(context, &event);
         found->count++;
         found->last = event.id;

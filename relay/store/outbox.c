@@ -179,7 +179,8 @@ static bool add_row(struct database *db, struct outbox_endpoint *p, enum webhook
                                        .reply = e->reply,
                                        .remote = e->remote,
                                        .category = e->category,
-                                       .rule = e->rule};
+                                       .rule = e->rule,
+                                       .source = e->source};
     if (!outbox_measure(db, p, err))
         return false;
     buf_init(&body, WEBHOOK_BODY_MAX);

@@ -113,6 +113,7 @@ bool rows_settle(struct database *db, struct store_outcome *o, int64_t now_ms, s
                                    .number = o->number};
     event.category = meaning_of(o);
     event.rule = event.category ? o->meant.rule : NULL;
+    event.source = o->source[0] ? o->source : NULL;
     if (o->tls_policy != TLS_POLICY_NONE) {
         event.tls_policy = tls_policy_name(o->tls_policy);
         event.tls_result = tls_result_name(o->tls_result);

@@ -93,9 +93,11 @@ def test_each_leaves_from_its_own_address_by_its_own_name(two_tenants, host_fact
         assert host.came_from(f"plain {i}") == ["127.0.0.1"], "whichever the kernel takes"
     assert host.names() == {(HERE, "here.club.test"), (THERE, "there.golf.test"), ("127.0.0.1", "mail.club.test")}
     assert any(len(c.messages) > 1 for c in host.connections), "connections are used again"
+    wait_for(lambda: relay.log().count(" delivered ") == 24)
     log = relay.log()
     assert len(re.findall(r"^.* delivered .*source=here", log, re.M)) == 12 and len(re.findall(r" delivered .*source=there", log)) == 6
-    assert len(re.findall(r" delivered ", log)) == 24
+    told = sorted(str(e.get("source")) for e in relay.json("events", "--kind", "delivered"))
+    assert told == ["None"] * 6 + ["here"] * 12 + ["there"] * 6, told
 
 
 def test_a_receiver_that_refuses_one_source_takes_the_others_mail(two_tenants, host_factory, dns, delivery_port):

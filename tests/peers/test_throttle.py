@@ -364,7 +364,7 @@ def test_recipients_sent_ahead_are_answered_in_their_order(throttled):
 # What each version brought, newest first, taken back.
 STEPS_BACK = {
     22: "DROP TABLE pause;",
-    21: "",
+    21: "ALTER TABLE event DROP COLUMN source;",
     20: "DROP TABLE speed;",
     19: "DROP TABLE return_path;",
     18: "DROP TABLE webhook; DROP TABLE outbox; ALTER TABLE recipient DROP COLUMN delays;",

@@ -287,7 +287,7 @@ static const char older[] =
     "DROP TABLE tlsrpt; DROP TABLE tlsrpt_policy; DROP TABLE tlsrpt_report; DROP TABLE tlsrpt_share; DROP TABLE tlsrpt_place;"
     "ALTER TABLE event DROP COLUMN first_time; ALTER TABLE event DROP COLUMN tls_policy;"
     "ALTER TABLE event DROP COLUMN tls_result; ALTER TABLE event DROP COLUMN tlsa;"
-    "ALTER TABLE event DROP COLUMN category; ALTER TABLE event DROP COLUMN rule; ALTER TABLE suppression DROP COLUMN needed;"
+    "ALTER TABLE event DROP COLUMN category; ALTER TABLE event DROP COLUMN rule; ALTER TABLE event DROP COLUMN source; ALTER TABLE suppression DROP COLUMN needed;"
     "ALTER TABLE recipient DROP COLUMN category;"
     "ALTER TABLE message DROP COLUMN tls_need; DROP TABLE webhook; DROP TABLE outbox; ALTER TABLE recipient DROP COLUMN delays;"
     "CREATE INDEX event_message ON event(message);"

@@ -150,6 +150,8 @@ static void decide(struct attempt *p, struct store_settle *settle, size_t i)
         (void)!attempt_site(p, i, o->site);
     o->returnable = d.what == RETRY_DONE && return_path_has(p->settings, p->mail, i);
     note_remote(p, i, o);
+    if (p->source)
+        span_put(span_of(p->source->name), o->source, sizeof(o->source));
 }
 
 /* What a person has ended meanwhile is no more deferred. */

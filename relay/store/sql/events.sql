@@ -2,7 +2,7 @@
 
 -- :part EVENT_COLUMNS
 id, at, kind, message, recipient, code, enhanced, reply, remote, credential, message_id, sender,
-tls_policy, tls_result, tlsa, category, rule
+tls_policy, tls_result, tlsa, category, rule, source
 
 -- :part NOT_INDEXED
 -- The latest some hundred, which are not in event_of yet.
@@ -48,8 +48,8 @@ WHERE id > ?1
 -- :name ADD_EVENT
 INSERT INTO event(
   at, kind, message, recipient, code, enhanced, reply, remote, credential, message_id, sender,
-  first_time, tls_policy, tls_result, tlsa, category, rule)
-VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+  first_time, tls_policy, tls_result, tlsa, category, rule, source)
+VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- :name EVENT_SHARES
 -- How many bytes each tenant has: relay/store/event_shares.c.
