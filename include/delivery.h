@@ -181,15 +181,15 @@ const char *delivery_remedy_name(enum delivery_remedy remedy);
 const char *delivery_stage_name(const struct delivery *d);
 /* What is said just now is a login, or about one: it is not to be shown. */
 bool delivery_is_login(const struct delivery *d);
-/* How long to wait for the next step, in seconds (RFC 5321 section 4.5.3.2): for a whole answer, in
- * however many pieces it comes. */
+/* Seconds to wait for the next step (RFC 5321 section 4.5.3.2): a whole answer, in any pieces. */
 unsigned delivery_timeout_s(const struct delivery *d);
 /* The same for a part of the message to leave. */
 unsigned delivery_piece_s(const struct delivery *d);
 /* How many seconds the message under way may take, from MAIL until its last byte has left. */
 unsigned delivery_limit_s(const struct delivery *d);
-/* Has it taken the MAIL of the message under way? What it does then is about that first. */
+/* Has it taken the MAIL of the message under way, which it is about then; or refused that? */
 bool delivery_has_taken_mail(const struct delivery *d);
+bool delivery_refuses_mail(const struct delivery *d);
 /* Has it answered MAIL, or more, of the message that is DONE? Not one that it never heard of. */
 bool delivery_was_answered(const struct delivery *d);
 /* Has the whole message been said, so that only the answer is due? */

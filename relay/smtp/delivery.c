@@ -409,6 +409,12 @@ bool delivery_has_taken_mail(const struct delivery *d)
     return d->mail && d->stage > MAIL && d->stage <= BODY && d->mail_refused.code == 0;
 }
 
+bool delivery_refuses_mail(const struct delivery *d)
+{
+    bool closes = d->stage == MAIL && d->trouble.code != 0; /* 421 */
+    return d->mail && (closes || d->mail_refused.code != 0);
+}
+
 bool delivery_was_answered(const struct delivery *d)
 {
     return d->mail && (d->asked > 0 || d->mail_refused.code != 0);

@@ -146,6 +146,26 @@ def test_who_leads_domains_to_a_provider_stops_no_mail_there(relay_factory, mail
     assert len(host.refused) < 20, len(host.refused)
 
 
+@pytest.mark.parametrize("code", ["421 4.7.0", "451 4.7.0", "553 5.7.2"])
+def test_what_is_said_before_a_recipient_is_named_is_about_all_domains_there(relay_factory, mailhost, dns, delivery_port, code):
+    """Of that tenant; whether the server then hangs up, asks to come later, or never."""
+    for domain in ("yahoo.test", "aol.test"):
+        dns.mail(domain, "mta5.am0.yahoodns.net=127.0.0.1")
+    host = Host(mailhost)
+    senders = tenants(relay := relay_factory(STREAMS), "eve", "bob")
+    host.refuses["MAIL FROM:<hello@eve"] = f"{code} [TSS04] Messages from 192.0.2.10 temporarily deferred due to unexpected volume or user complaints"
+    senders["eve"].send("x@yahoo.test", "first", sender="hello@eve.test")
+    row = wait_for(lambda: pauses(relay, f"yahoo:{delivery_port}"), 20, 0.1)[0]
+    assert (row["tenant"], row["domain"], row["row"], row["for_s"]) == ("eve", "", "yahoo-deferred", 1200), row
+    host.refuses.clear()
+    refused = len(host.refused)
+    senders["eve"].send("y@aol.test", "waits", "code", "hello@eve.test")
+    senders["bob"].send("y@aol.test", "goes", sender="hello@bob.test")
+    wait_for(lambda: host.host.messages, 30, 0.1)
+    quiet(8)
+    assert len(host.host.messages) == 1 and len(host.refused) == refused
+
+
 def test_the_providers_own_domain_waits_ten_minutes(relay_factory, mailhost, dns, delivery_port):
     """The same reply of another's host only slows, as nothing is known of it."""
     dns.mail("gmail.test", f"{GOOGLE}=127.0.0.1")

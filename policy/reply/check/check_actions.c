@@ -36,14 +36,14 @@ static struct span read_file(const char *path)
     return (struct span){text, len};
 }
 
-/* Its provider, or as the relay calls a host of nobody's. */
+/* Its provider; empty: nobody's, as for the relay. */
 static struct span provider_of(struct span host)
 {
     char name[256];
     struct mx_provider row;
     const char *hosts[] = {name};
     if (!span_copy(host, name, sizeof(name)) || !mx_provider_find(hosts, 1, &row))
-        return host;
+        return SPAN_NONE;
     return row.name;
 }
 

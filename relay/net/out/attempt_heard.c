@@ -29,11 +29,11 @@ static void look_up_site(struct deliveries_site *s)
     span_put(span_of(named ? parent + 1 : s->host), s->site, sizeof(s->site));
 }
 
-/* The table is gone through for another host than the last one. */
-bool attempt_site(const struct attempt *p, size_t i, char site_r[64])
+/* `remote`: "mx1.club.example[192.0.2.10]". The table is gone through for another host than the
+ * last one. */
+static bool find_site(struct deliveries *home, const char *remote, char site_r[64])
 {
-    struct deliveries_site *last = &p->home->last_site;
-    const char *remote = attempt_host_of(p, i)->remote;
+    struct deliveries_site *last = &home->last_site;
     char host[sizeof(last->host)];
     snprintf(host, sizeof(host), "%.*s", (int)span_find(span_of(remote), '['), remote);
     if (!last->site[0] || strcmp(host, last->host) != 0) {
@@ -42,6 +42,11 @@ bool attempt_site(const struct attempt *p, size_t i, char site_r[64])
     }
     memcpy(site_r, last->site, sizeof(last->site));
     return last->provider;
+}
+
+bool attempt_site(const struct attempt *p, size_t i, char site_r[64])
+{
+    return find_site(p->home, attempt_host_of(p, i)->remote, site_r);
 }
 
 bool attempt_judge(const struct attempt *p, size_t i, struct reply_judgement *judgement_r,
@@ -159,14 +164,15 @@ void attempt_tells_refusals(const struct attempt *p)
     }
 }
 
-void attempt_tells_failure(const struct attempt *p, const struct verdict *v, bool mail_taken)
+void attempt_tells_failure(const struct attempt *p, const struct verdict *v, const char *host,
+                           bool at_mail)
 {
     char site[64];
-    struct reply_input in = {.answer = v, .stage = mail_taken ? REPLY_AT_RCPT : REPLY_AT_MAIL};
+    struct reply_input in = {.answer = v, .stage = at_mail ? REPLY_AT_MAIL : REPLY_AT_RCPT};
     attempt_tells_refusals(p);
     if (!v->heard || v->code < 400)
         return;
-    if (attempt_site(p, 0, site))
+    if (find_site(p->home, host, site))
         in.provider = span_of(site);
     const struct reply_judgement judgement = reply_judge(&in);
     const struct reply_action action = reply_action(&in, &judgement);

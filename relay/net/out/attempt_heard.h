@@ -18,8 +18,10 @@ bool attempt_judge(const struct attempt *p, size_t i, struct reply_judgement *ju
                    struct reply_action *action_r);
 /* The queue learns whose other mail waits because of what was said; before attempt_settle(). */
 void attempt_tells_refusals(const struct attempt *p);
-/* The same, and of what those who have no answer yet are told: said to MAIL, or later. */
-void attempt_tells_failure(const struct attempt *p, const struct verdict *v, bool mail_taken);
+/* The same, and of what those who have no answer yet are told: said by that host to MAIL, or later.
+ */
+void attempt_tells_failure(const struct attempt *p, const struct verdict *v, const char *host,
+                           bool at_mail);
 /* Does other mail wait because of it? Then those who are left do, too. */
 bool attempt_is_refused_for_others(const struct attempt *p);
 /* So long it waits, as its sending domain, or all of its mailboxes, do; 0: it goes. */

@@ -104,7 +104,7 @@ bool outbound_turned_away(struct outbound *c, const struct verdict *v, bool firs
                                        : QUEUE_REFUSES_LATER;
     print_why(c, v, why);
     if (for_now && !c->refusal_told)
-        attempt_tells_failure(p, v, false);
+        attempt_tells_failure(p, v, c->host_name, true);
     c->refusal_told = for_now;
     if (!dispatch_turned_away(c->home->shared->dispatch, c->number, p->mail->envelope.sender, what,
                               why))
@@ -125,7 +125,7 @@ void outbound_fail(struct outbound *c, enum queue_failure how, const struct verd
         outbound_leave_host(c);
     print_why(c, v, why);
     if (c->opened && c->delivery_live && !c->refusal_told)
-        attempt_tells_failure(p, v, c->delivery.mail_refused.code == 0);
+        attempt_tells_failure(p, v, c->host_name, delivery_refuses_mail(&c->delivery));
     bool untried = dispatch_failed(
         c->home->shared->dispatch, c->number,
         attempt_has_answer(p) && how != QUEUE_FAIL_BROKE ? QUEUE_FAIL_LOST : how, why);
