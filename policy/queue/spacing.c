@@ -14,7 +14,7 @@
 #include <math.h>
 
 enum { MINUTE_MS = 60 * 1000, SEEN_MS = 10 * 1000 };
-enum { STEP_LEAST = 2, STEP_MOST = 5, STEP_PART = 10, STEP_MS = 2000 }; /* a level is taken */
+enum { STEP_LEAST = 2, STEP_MOST = 8, STEP_PART = 20, STEP_MS = 2000 }; /* a level is taken */
 enum { HOLD_MS = 30 * 1000, HOLD_MAX_MS = 60 * 1000, FORGET_MS = 60 * 60 * 1000 };
 enum { CLOSED_CUTS = 3, FALL_CUTS = 6 }; /* at the floor; anywhere */
 enum { FLOOR = 1, FIRST_LEAST = 60 };    /* messages a minute */
@@ -119,8 +119,8 @@ static void grow(struct spacing *s, int64_t now_ms)
     }
 }
 
-/* Of a slow one few messages say as much as many of a fast one: and it is slow only until its limit
- * has gone up, when each step takes as long as its messages. */
+/* Of a slow one few messages say as much as many of a fast one; and when its limit has gone up each
+ * step takes as long as its messages. */
 static unsigned step_messages(const struct spacing *s)
 {
     double few = STEP_LEAST + s->level / STEP_PART;
@@ -191,13 +191,20 @@ static double lower(struct spacing *s)
     return s->level * cut[i];
 }
 
+/* Did it go when the level that was set last let it? A code does not ask: what it is told as soon as
+ * the level has been lowered is about the one before. */
+static bool went_in_turn(const struct spacing *s, int64_t went_ms)
+{
+    return went_ms * 1000 >= s->cut_ms * 1000 + between_us(s->level);
+}
+
 bool spacing_refused(struct spacing *s, int64_t went_ms, int64_t now_ms)
 {
     bool was_on = spacing_is_on(s, now_ms);
     if (!was_on)
         begin(s, now_ms);
     s->refused_ms = now_ms;
-    if (was_on && went_ms < s->cut_ms)
+    if (was_on && !went_in_turn(s, went_ms))
         return false;
     if (s->cuts == 0)
         s->before = s->level;

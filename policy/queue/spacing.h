@@ -50,7 +50,8 @@ void spacing_taken(struct spacing *s, int64_t went_ms, int64_t now_ms);
 void spacing_seen(struct spacing *s, int64_t now_ms);
 /* There is no level any more. */
 void spacing_anew(struct spacing *s);
-/* One that went at `went_ms` was refused as one too many. True: the level is another one. */
+/* One that went at `went_ms` was refused as one too many. True: the level is another one. Of what
+ * went before the level that was set last let it, it says nothing. */
 bool spacing_refused(struct spacing *s, int64_t went_ms, int64_t now_ms);
 
 /* It has a level, what was taken and refused, and when the last time, from before a restart: the

@@ -55,6 +55,31 @@ static void the_level_is_as_the_table_says(void **state)
     }
 }
 
+/* A server that takes so many a minute, each answered at once. How many it took. */
+static unsigned meets(struct spacing *s, double a_minute, int64_t *now_ms, int64_t for_ms)
+{
+    double room = 5;
+    unsigned taken = 0;
+    int64_t end_ms = *now_ms + for_ms;
+    while (*now_ms < end_ms) {
+        int64_t next_ms = spacing_next_ms(s, *now_ms);
+        next_ms = next_ms > *now_ms ? next_ms : *now_ms + 20;
+        room += a_minute * (double)(next_ms - *now_ms) / MINUTE_MS;
+        room = room < 5 ? room : 5;
+        *now_ms = next_ms;
+        spacing_goes(s, *now_ms);
+        if (room < 1) {
+            (void)spacing_refused(s, *now_ms, *now_ms);
+            continue;
+        }
+        spacing_taken(s, *now_ms, *now_ms);
+        spacing_check(s);
+        taken++;
+        room--;
+    }
+    return taken;
+}
+
 static void what_went_before_a_cut_says_nothing_of_it(void **state)
 {
     (void)state;
@@ -64,6 +89,26 @@ static void what_went_before_a_cut_says_nothing_of_it(void **state)
     for (int i = 0; i < 20; i++)
         EXPECT(!spacing_refused(&s, BEGIN_MS + i, BEGIN_MS + 200), "those under way do not");
     EXPECT(s.level == level, "it stays");
+}
+
+/* The kind of fault is a message that does not wait, and is refused: one code that is said again and again took the level from 60 a
+ * minute to 4 within a second, from where it rose for minutes. */
+static void codes_that_are_refused_do_not_bring_it_down(void **state)
+{
+    (void)state;
+    struct spacing s = {0};
+    int64_t now_ms = BEGIN_MS;
+    (void)meets(&s, 60, &now_ms, 10 * MINUTE_MS);
+    (void)spacing_refused(&s, now_ms, now_ms);
+    double level = s.level;
+    for (int i = 0; i < 5; i++) {
+        now_ms += 100;
+        spacing_goes(&s, now_ms);
+        EXPECT(!spacing_refused(&s, now_ms, now_ms), "it did not go in its turn");
+    }
+    EXPECT(s.level == level, "it stays");
+    now_ms = spacing_next_ms(&s, now_ms);
+    EXPECT(spacing_refused(&s, now_ms, now_ms) && s.level < level, "one that waited lowers it");
 }
 
 static void messages_are_evenly_apart(void **state)
@@ -115,31 +160,6 @@ static void a_level_is_known_again_after_a_restart(void **state)
     }
 }
 
-/* A server that takes so many a minute, each answered at once. How many it took. */
-static unsigned meets(struct spacing *s, double a_minute, int64_t *now_ms, int64_t for_ms)
-{
-    double room = 5;
-    unsigned taken = 0;
-    int64_t end_ms = *now_ms + for_ms;
-    while (*now_ms < end_ms) {
-        int64_t next_ms = spacing_next_ms(s, *now_ms);
-        next_ms = next_ms > *now_ms ? next_ms : *now_ms + 20;
-        room += a_minute * (double)(next_ms - *now_ms) / MINUTE_MS;
-        room = room < 5 ? room : 5;
-        *now_ms = next_ms;
-        spacing_goes(s, *now_ms);
-        if (room < 1) {
-            (void)spacing_refused(s, *now_ms, *now_ms);
-            continue;
-        }
-        spacing_taken(s, *now_ms, *now_ms);
-        spacing_check(s);
-        taken++;
-        room--;
-    }
-    return taken;
-}
-
 /* However long the old limit was met. The kind of fault is a wait that grows with each refusal, and a step that takes as long as its
  * messages: a server that has come to take twenty times as much is sent little for minutes. */
 static void a_limit_that_goes_up_is_found_again(void **state)
@@ -172,6 +192,7 @@ int main(void)
         cmocka_unit_test(the_level_is_as_the_table_says),
         cmocka_unit_test(what_went_before_a_cut_says_nothing_of_it),
         cmocka_unit_test(messages_are_evenly_apart),
+        cmocka_unit_test(codes_that_are_refused_do_not_bring_it_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
