@@ -170,8 +170,8 @@ static void begin(struct spacing *s, int64_t now_ms)
     s->level = rate > FIRST_LEAST ? rate : FIRST_LEAST;
 }
 
-/* It is tried again later each time that it is refused about where it was before. Not much later: a
- * limit may be twenty times as high by then, and that is all that shows it. */
+/* It is tried again later each time that it is refused about where it was before. Not much later:
+ * a limit may be twenty times as high by then, and that is all that shows it. */
 static void hold(struct spacing *s, double bad, double last, int64_t now_ms)
 {
     bool same = last > 0 && bad > last * same_bad && bad < last / same_bad;
@@ -191,8 +191,8 @@ static double lower(struct spacing *s)
     return s->level * cut[i];
 }
 
-/* Did it go when the level that was set last let it? A code does not ask: what it is told as soon as
- * the level has been lowered is about the one before. */
+/* Did it go when the level that was set last let it? A code does not ask: what it is told as soon
+ * as the level has been lowered is about the one before. */
 static bool went_in_turn(const struct spacing *s, int64_t went_ms)
 {
     return went_ms * 1000 >= s->cut_ms * 1000 + between_us(s->level);
