@@ -22,8 +22,9 @@ struct config_listener {
     char name[64], address[80]; /* as the file has it */
     char host[64];
     unsigned port;
-    bool implicit_tls, returns; /* returns: it takes what comes back, and nothing else */
-    bool http;                  /* the unsubscribe page; its name is "http" */
+    bool implicit_tls, returns, http; /* of what comes back; of the unsubscribe page, "http" */
+    const char *const *proxies;       /* networks of those that say whose connection it is */
+    size_t proxy_count;
 };
 
 enum { CONFIG_PATH_MAX = 1024, CONFIG_SHARDS_MAX = 256, CONFIG_SECTIONS_MAX = 24 };

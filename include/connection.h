@@ -55,7 +55,8 @@ void connection_accept_tls(struct connection *c, struct tls_context *context,
 void connection_connect_tls(struct connection *c, struct tls_context *context,
                             const struct tls_terms *terms, const struct handshake_terms *turns);
 /* From now on all that the peer says takes turns with what others say, its handshake included. The
- * owner may not stop it while bytes are read: what waits comes when it has its turn. */
+ * owner may not stop it while bytes are read: what waits comes when it has its turn. Once more when
+ * it is another's turns, while nothing of it waits. */
 void connection_take_turns(struct connection *c, const struct handshake_terms *turns);
 /* Read, or leave the bytes with the peer. Reading also stops while much is waiting to be sent. */
 void connection_want_bytes(struct connection *c, bool wanted);

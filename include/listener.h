@@ -12,7 +12,7 @@ struct listener;
 struct listener_clients {
     void (*mail)(void *context, int fd, bool implicit_tls);
     void (*http)(void *context, int fd, bool implicit_tls);
-    void (*returns)(void *context, int fd, bool implicit_tls);
+    void (*returns)(void *context, int fd, bool proxied);
     unsigned (*returns_wait_ms)(void *context); /* as acceptor.h */
     void *context;
     struct acceptor_quota *mail_quota, *http_quota, *return_quota; /* they give back */

@@ -52,8 +52,9 @@ struct return_sessions {
 };
 
 /* Serve the client at `fd`, which it takes, for two minutes at most; after
- * return_sessions_wait_ms(), from where on its time is counted. */
-void return_sessions_accept(struct return_sessions *home, int fd);
+ * return_sessions_wait_ms(), from where on its time is counted. `proxied`: who has connected says
+ * first whose connection it is (proxy_header.h), and must be one of the listener's proxies. */
+void return_sessions_accept(struct return_sessions *home, int fd, bool proxied);
 /* How long newcomers wait in the kernel's queue, as there is no time for strangers; 0: they do
  * not. */
 unsigned return_sessions_wait_ms(struct return_sessions *home);

@@ -271,6 +271,8 @@ static void set_listeners(struct config_reading *r)
         if (c->listeners[i].returns && c->listeners[i].implicit_tls)
             config_fault(r, section, "tls",
                          "with returns, tls is \"starttls\": other servers begin in clear");
+        if (c->listeners[i].proxy_count > 0 && !c->listeners[i].returns)
+            config_fault(r, section, "proxies", "proxies needs returns = \"on\"");
     }
     if (c->http_address[0]) {
         struct config_listener *http = &c->listeners[c->listener_count++];

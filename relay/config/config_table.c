@@ -121,6 +121,9 @@ static const struct config_setting listener[] = {
     ROW(config_listener, "returns", WORD, returns, "off",
         "Whether it takes what comes back to return paths, and nothing else",
         .words = switches, RESTART),
+    LIST(config_listener, "proxies", TEXTS, proxies, proxy_count, NULL,
+        "Where proxies connect from, which say whose connection it is (PROXY protocol)",
+        .fault = config_network_fault, RESTART),
     {0}};
 
 static const struct config_setting tls[] = {

@@ -423,3 +423,64 @@ def test_its_records_lead_here_and_are_checked(back, dns):
     assert both["state"] == "ok" and "lost" in json.dumps(both)
     dns.add("bounce.club.test", "MX", "10 mail.club.test.")
     assert record()["state"] == "ok"
+
+
+def from_proxy(b, header, *commands, source="127.0.0.1"):
+    """All that is heard after this header."""
+    with socket.create_connection(("127.0.0.1", b.port), timeout=30, source_address=(source, 0)) as one:
+        heard = b""
+        try:
+            one.sendall(header)
+            for command in commands:
+                one.sendall(command)
+            one.shutdown(socket.SHUT_WR)
+            while more := one.recv(65536):
+                heard += more
+        except OSError:  # it is closed before all was said
+            pass
+        return heard
+
+
+def test_a_proxy_says_whose_connection_it_is(relay_factory, dns, delivery_port):
+    b = Back(relay_factory, dns, delivery_port, DOMAIN)
+    text = b.relay.config.read_text()
+    try:
+        _, token = b.sent()
+        b.relay.stop()
+        b.relay.config.write_text(text.replace("returns = on }", 'returns = on  proxies = {"127.0.0.1"} }'))
+        b.relay.start()
+        wait_port(b.port)
+        session = f"EHLO mx\r\nMAIL FROM:<>\r\nRCPT TO:<{token}>\r\nQUIT\r\n".encode()
+        v1 = b"PROXY TCP4 203.0.113.9 198.51.100.25 40000 25\r\n"
+        v2 = bytes.fromhex("0d0a0d0a000d0a515549540a2111000ccb007109c63364199c400019")
+        local = bytes.fromhex("0d0a0d0a000d0a515549540a20000000")
+        for header in (v1, v2, local):
+            heard = from_proxy(b, header, session)
+            assert heard.startswith(b"220 ") and b"250 2.1.5" in heard and b"221 " in heard, heard
+        assert from_proxy(b, v1 + session).count(b"220 ") == 1  # in one piece
+        for wrong in (b"", b"EHLO mx\r\n", b"PROXY UNKNOWN\r\n", b"PROXY TCP4 203.0.113.9 198.51.100.25 40000\r\n", v2[:-1], b"PROXY " + b"x" * 200):
+            assert from_proxy(b, wrong) == b"", wrong  # nothing is said to whom nobody knows
+        assert from_proxy(b, v1, session, source="127.0.0.7") == b""  # not one of its proxies
+        # Each of its clients has its own places: one that holds many takes none of another's.
+        held = []
+        for _ in range(20):
+            held.append(socket.create_connection(("127.0.0.1", b.port), timeout=30))
+            held[-1].sendall(v1)
+            assert held[-1].recv(100).startswith(b"220 ")
+        assert wait_for(lambda: sum(is_closed(one) for one in held) == 8, 30)
+        assert b"250 2.1.5" in from_proxy(b, b"PROXY TCP6 2001:db8::9 2001:db8::25 40000 25\r\n", session)
+        for one in held:
+            one.close()
+        b.relay.stop()
+        assert 'returns_turned_away count=13 what="203.0.113.0/24 8, 127.0.0.0/24 5"' in b.relay.log()
+    finally:
+        b.host.stop()
+
+
+def test_proxies_are_for_what_comes_back(relay_factory):
+    relay = relay_factory()
+    for wrong, why in (('listener back { address = "127.0.0.1:2525"  proxies = {"10.0.0.1"} }', 'proxies needs returns = "on"'),
+                       ('listener back { address = "127.0.0.1:2525"  returns = on  proxies = {"10.0.0.1/8"} }', "without host bits")):
+        (relay.path / "wrong.conf").write_text(relay.config.read_text() + wrong)
+        done = relay.command("-c", str(relay.path / "wrong.conf"), "config", "check", config=False, check=False)
+        assert done.returncode == 1 and why in done.stderr, done.stderr

@@ -290,11 +290,10 @@ static void on_http_client(void *context, int fd, bool implicit_tls)
     http_connection_accept(&s->http, fd, implicit_tls);
 }
 
-static void on_return_client(void *context, int fd, bool implicit_tls)
+static void on_return_client(void *context, int fd, bool proxied)
 {
     struct shard *s = context;
-    (void)implicit_tls; /* no setting asks for it */
-    return_sessions_accept(&s->returns, fd);
+    return_sessions_accept(&s->returns, fd, proxied);
 }
 
 static unsigned return_wait_ms(void *context)

@@ -466,7 +466,8 @@ static void begin_share(struct connection *c, const struct handshake_terms *turn
 
 void connection_take_turns(struct connection *c, const struct handshake_terms *turns)
 {
-    CHECK(c->share == NULL);
+    CHECK(!connection_awaits_turn(c));
+    end_share(c);
     begin_share(c, turns);
     c->share->of_all = true;
 }

@@ -15,8 +15,8 @@ enum { BACKLOG = 1024 };
 
 struct listener {
     struct acceptor acceptor;
-    bool implicit_tls;
-    void (*taken)(void *context, int fd, bool implicit_tls);
+    bool how; /* is TLS implicit; of what takes returns: do proxies say whose it is? */
+    void (*taken)(void *context, int fd, bool how);
     unsigned (*wait_ms)(void *context);
     void *context;
     struct listener *next;
@@ -98,7 +98,7 @@ bool listener_bind_all(const struct config *config, int *sockets_r, struct err *
 static void on_client(void *context, int fd)
 {
     struct listener *l = context;
-    l->taken(l->context, fd, l->implicit_tls);
+    l->taken(l->context, fd, l->how);
 }
 
 static unsigned wait_ms(void *context)
@@ -114,7 +114,7 @@ bool listener_open_all(uv_loop_t *loop, const struct config *config, const int *
     for (size_t i = 0; i < config->listener_count; i++) {
         const struct config_listener *from = &config->listeners[i];
         struct listener *l = xcalloc(1, sizeof(*l));
-        l->implicit_tls = from->implicit_tls;
+        l->how = from->returns ? from->proxy_count > 0 : from->implicit_tls;
         l->taken = from->http ? clients->http : from->returns ? clients->returns : clients->mail;
         l->wait_ms = from->returns ? clients->returns_wait_ms : NULL;
         l->context = clients->context;

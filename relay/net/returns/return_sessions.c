@@ -20,7 +20,9 @@
 #include "return_sessions.h"
 
 #include "connection.h"
+#include "proxy_header.h"
 #include "rejects.h"
+#include "return_proxy.h"
 #include "return_reading.h"
 #include "sockets.h"
 
@@ -30,6 +32,7 @@
 #include <utlist.h>
 
 enum { IDLE_S = 30, WHOLE_S = 120, UNKNOWN_MAX = 5, PER_ADDRESS = 12, PER_NETWORK = 24 };
+enum { HEADER_MS = 5000, HEADER_ROOM = PROXY_HEADER_MAX + 8 * 1024 }; /* with a read behind it */
 enum { UNSEEN_US = 20 }; /* what the kernel and the loop do for one that comes and goes */
 
 struct return_session {
@@ -44,7 +47,9 @@ struct return_session {
     char network[LOGIN_LIMIT_TEXT];
     unsigned unknown; /* recipients that were refused */
     bool counted;     /* among the clients */
-    bool asking;      /* something is looked up, read or written down for it: it stays */
+    bool heralded;    /* whose connection it is comes first, and is in `head` so far */
+    struct buf head;
+    bool asking; /* something is looked up, read or written down for it: it stays */
 };
 
 static void pump(struct return_session *v);
@@ -72,6 +77,7 @@ static void free_session(struct return_session *v)
     DL_DELETE(home->all, v);
     submission_fini(&v->submission);
     buf_fini(&v->message);
+    buf_fini(&v->head);
     settings_drop(v->settings);
     free(v);
     worker_something_ended(home->worker);
@@ -259,9 +265,15 @@ static void pump(struct return_session *v)
 
 /* ---- the connection ---- */
 
+static void on_header(struct return_session *v, struct span bytes);
+
 static void on_bytes(void *owner, struct span bytes)
 {
     struct return_session *v = owner;
+    if (v->heralded) {
+        on_header(v, bytes);
+        return;
+    }
     if (v->submission.want != SUBMISSION_INPUT)
         return;
     v->submission.short_of_memory = atomic_load(v->home->shared->short_of_memory);
@@ -339,22 +351,16 @@ bool return_sessions_make_room(struct return_sessions *home, const struct connec
     return false;
 }
 
-static void begin(struct return_sessions *home, int fd, const char *peer, const char *network)
+static void take_turns(struct return_session *v)
 {
-    struct return_session *v = xcalloc(1, sizeof(*v));
-    v->home = home;
-    span_put(span_of(peer), v->peer, sizeof(v->peer));
-    span_put(span_of(network), v->network, sizeof(v->network));
-    v->settings = settings_hold(home->worker->settings);
-    buf_init_peer(&v->message, RETURNS_BYTES_MAX);
-    submission_init(&v->submission, &v->settings->returns);
-    DL_APPEND(home->all, v);
-    v->connection = connection_accept(&home->worker->loop, fd, &events, v);
-    connection_take_turns(v->connection, &(struct handshake_terms){.all = home->worker->strangers,
-                                                                   .tenant = v->network});
-    connection_set_timeout(v->connection, IDLE_S);
-    connection_set_limit(v->connection, WHOLE_S);
-    if (home->worker->draining)
+    const struct handshake_terms turns = {.all = v->home->worker->strangers, .tenant = v->network};
+    connection_take_turns(v->connection, &turns);
+}
+
+/* Who it is, is known. */
+static void arrive(struct return_session *v)
+{
+    if (v->home->worker->draining)
         send_away(v, "is shutting down: try again in a minute");
     else if (!take_place(v))
         send_away(v, "has too many connections: try again later");
@@ -362,27 +368,98 @@ static void begin(struct return_sessions *home, int fd, const char *peer, const 
         pump(v);
 }
 
-/* As little as can be done for it. */
-static void turn_away(struct return_sessions *home, int fd, const char *peer)
+/* Of a proxy's client all is counted as if it had connected itself. */
+static void become(struct return_session *v, const struct endpoint *client)
 {
-    static const char words[] = "421 4.7.0 Too much from your network: try again later\r\n";
+    ip_print(&client->ip, v->peer);
+    login_limit_network(v->peer, LOGIN_LIMIT_NETWORK, v->network);
+    take_turns(v);
+    if (handshakes_are_short(v->home->worker->strangers, v->network))
+        send_away(v, "has had too much from your network: try again later");
+    else
+        arrive(v);
+}
+
+static void on_header(struct return_session *v, struct span bytes)
+{
+    struct endpoint client;
+    size_t length = 0;
+    buf_add(&v->head, bytes);
+    enum proxy_header read = proxy_header_read(buf_span(&v->head), &client, &length);
+    if (read == PROXY_HEADER_MORE && !v->head.overflow && !v->head.starved)
+        return;
+    v->heralded = false;
+    if (read == PROXY_HEADER_MORE || read == PROXY_HEADER_REFUSED) {
+        rejects_add(v->home->shared->rejects, v->peer);
+        connection_close(v->connection, "no PROXY header");
+        return;
+    }
+    struct buf head;
+    buf_move(&head, &v->head);
+    connection_set_timeout(v->connection, IDLE_S);
+    if (read == PROXY_HEADER_LOCAL)
+        pump(v); /* it looks whether we are there, and takes nobody's place */
+    else
+        become(v, &client);
+    if (head.len > length)
+        on_bytes(v, span_from(buf_span(&head), length));
+    buf_fini(&head);
+}
+
+static void begin(struct return_sessions *home, int fd, const char *peer, const char *network,
+                  bool proxied)
+{
+    struct return_session *v = xcalloc(1, sizeof(*v));
+    v->home = home;
+    span_put(span_of(peer), v->peer, sizeof(v->peer));
+    span_put(span_of(network), v->network, sizeof(v->network));
+    v->settings = settings_hold(home->worker->settings);
+    buf_init_peer(&v->message, RETURNS_BYTES_MAX);
+    buf_init_peer(&v->head, HEADER_ROOM);
+    submission_init(&v->submission, &v->settings->returns);
+    DL_APPEND(home->all, v);
+    v->connection = connection_accept(&home->worker->loop, fd, &events, v);
+    take_turns(v);
+    connection_set_limit(v->connection, WHOLE_S);
+    v->heralded = proxied && !home->worker->draining;
+    if (v->heralded) {
+        connection_set_deadline(v->connection, HEADER_MS);
+        connection_want_bytes(v->connection, true);
+        return;
+    }
+    connection_set_timeout(v->connection, IDLE_S);
+    arrive(v);
+}
+
+/* Nothing is said to who is no proxy. */
+static void drop(struct return_sessions *home, int fd, const char *peer)
+{
     rejects_add(home->shared->rejects, peer);
-    (void)!send(fd, words, sizeof(words) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
     close(fd);
     acceptor_quota_give_back(&home->shared->quota);
 }
 
-void return_sessions_accept(struct return_sessions *home, int fd)
+/* As little as can be done for it. */
+static void turn_away(struct return_sessions *home, int fd, const char *peer)
+{
+    static const char words[] = "421 4.7.0 Too much from your network: try again later\r\n";
+    (void)!send(fd, words, sizeof(words) - 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+    drop(home, fd, peer);
+}
+
+void return_sessions_accept(struct return_sessions *home, int fd, bool proxied)
 {
     struct handshakes *turns = home->worker->strangers;
     char peer[SOCKETS_PEER];
     char network[LOGIN_LIMIT_TEXT];
     sockets_peer(fd, peer);
     login_limit_network(peer, LOGIN_LIMIT_NETWORK, network);
-    if (handshakes_are_short(turns, network))
+    if (proxied && !return_proxy_is_one(home->worker->settings->config, peer))
+        drop(home, fd, peer);
+    else if (!proxied && handshakes_are_short(turns, network))
         turn_away(home, fd, peer);
     else
-        begin(home, fd, peer, network);
+        begin(home, fd, peer, network, proxied);
     handshakes_end(turns, network, UNSEEN_US);
 }
 
@@ -409,31 +486,4 @@ void return_sessions_close(struct return_sessions *home)
     DL_FOREACH (home->all, v)
         if (v->connection)
             connection_close(v->connection, "closing down");
-}
-
-/* ---- for all threads ---- */
-
-void return_shared_init(struct return_shared *shared, const atomic_bool *short_of_memory)
-{
-    shared->limits = connection_limits_new();
-    shared->rejects = rejects_new("returns_turned_away");
-    shared->unknown = rejects_new("returns_refused");
-    shared->old = rejects_new("complaints_too_old");
-    shared->short_of_memory = short_of_memory;
-    shared->quota.most = RETURN_SESSIONS_OPEN;
-}
-
-void return_shared_fini(struct return_shared *shared)
-{
-    connection_limits_free(shared->limits);
-    rejects_free(shared->rejects);
-    rejects_free(shared->unknown);
-    rejects_free(shared->old);
-}
-
-void return_shared_tick(struct return_shared *shared)
-{
-    rejects_tick(shared->rejects);
-    rejects_tick(shared->unknown);
-    rejects_tick(shared->old);
 }
