@@ -18,9 +18,9 @@ enum database_share {
     DATABASE_STORAGE,                      /* bytes of mail in the queue */
     DATABASE_WAITING,                      /* bytes of memory for its recipients that wait */
     DATABASE_EVENTS,                       /* bytes of its events of the last week, about */
-    DATABASE_COUNTED,                      /* what follows is not counted with those */
-    DATABASE_RECEIVING = DATABASE_COUNTED, /* bytes of messages that are not finished */
     DATABASE_OUTBOX,                       /* bytes that its endpoints are told, or were */
+    DATABASE_COUNTED,                      /* what follows is in no rows */
+    DATABASE_RECEIVING = DATABASE_COUNTED, /* bytes of messages that are not finished */
     DATABASE_SHARES
 };
 /* As commands and the log name them. */

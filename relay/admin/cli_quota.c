@@ -149,7 +149,8 @@ static void show_shares(json_t *shares)
 {
     static const char *const what[][2] = {{"storage", "in the queue"},
                                           {"waiting", "of recipients that wait in memory"},
-                                          {"events", "of events of the last week"}};
+                                          {"events", "of events of the last week"},
+                                          {"webhooks", "of events for webhooks"}};
     for (size_t i = 0; i < json_array_size(shares); i++) {
         json_t *s = json_array_get(shares, i);
         printf("tenant ");
@@ -210,7 +211,8 @@ static void put_room(const struct cli *cli, json_t *request)
     const struct database_room room = config_room(cli->config);
     PUT(request, FIELD("storage", (json_int_t)room.all),
         FIELD("tenant_storage", (json_int_t)room.tenant),
-        FIELD("waiting", (json_int_t)room.waiting), FIELD("events", (json_int_t)room.events));
+        FIELD("waiting", (json_int_t)room.waiting), FIELD("events", (json_int_t)room.events),
+        FIELD("outbox", (json_int_t)room.outbox));
 }
 
 static json_t *about_user(const struct cli *cli, const char *tenant, const char *user)

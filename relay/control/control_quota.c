@@ -154,7 +154,8 @@ static bool list_uses(struct database *db, struct control *c, struct err *err)
     const struct database_room room = {.all = (uint64_t)control_number(c, "storage", 0),
                                        .tenant = (uint64_t)control_number(c, "tenant_storage", 0),
                                        .waiting = (uint64_t)control_number(c, "waiting", 0),
-                                       .events = (uint64_t)control_number(c, "events", 0)};
+                                       .events = (uint64_t)control_number(c, "events", 0),
+                                       .outbox = (uint64_t)control_number(c, "outbox", 0)};
     PUT(c->answer, FIELD("shares", json_array()));
     return database_uses(db, control_text(c, "tenant"), &room, add_use, c, err);
 }

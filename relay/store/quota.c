@@ -258,6 +258,14 @@ bool quota_of_outbox(struct database *db, uint64_t all, const char *tenant, stru
 
 /* ---- for people ---- */
 
+static bool read_outbox(struct database *db, struct err *err)
+{
+    struct rows *s = rows_prepare(db, SQL_OUTBOX_BYTES);
+    while (rows_next(db, s, err))
+        shares_load(&db->shares, DATABASE_OUTBOX, rows_get_text(s, 0), rows_get_int(s, 1));
+    return err->kind == ERR_NONE;
+}
+
 /* From the rows, as what is in memory is another thread's. */
 static bool read_shares(struct database *db, struct err *err)
 {
@@ -271,7 +279,7 @@ static bool read_shares(struct database *db, struct err *err)
                     shares_waiting(rows_get_int(s, 2), rows_get_int(s, 3)));
     }
     return err->kind == ERR_NONE && event_shares_load(db, clock_now_ms(), err) &&
-           read_tenants(db, err);
+           read_outbox(db, err) && read_tenants(db, err);
 }
 
 static void look_at(const struct database *db, const struct share *own,

@@ -220,10 +220,16 @@ def test_recipients_that_wait_fill_no_more_than_a_share_of_the_memory(relay_fact
 def test_shares_are_shown_to_people_and_to_programs(relay_factory, dns):
     relay = make(relay_factory, "limits { storage = 8M  memory = 256M }\n")
     shown = {(row["tenant"], row["share"]): row for row in relay.json("quota", "shares")}
-    assert set(shown) == {(tenant, name) for tenant in ("default", "eve") for name in ("storage", "waiting", "events")}
+    assert set(shown) == {(tenant, name) for tenant in ("default", "eve") for name in ("storage", "waiting", "events", "webhooks")}
     mib = 1024 * 1024
     assert shown["eve", "storage"]["limit"] == 6 * mib and shown["eve", "events"]["limit"] == 3 * mib
     assert shown["eve", "waiting"]["limit"] == 60 * mib
     text = relay.command("quota", "shares", "--tenant", "eve").splitlines()
-    assert text[0].split() == ["TENANT", "SHARE", "BYTES", "LIMIT", "OF"] and len(text) == 4
-    assert [row["share"] for row in relay.json("quota", "show", "eve")["shares"]] == ["storage", "waiting", "events"]
+    assert text[0].split() == ["TENANT", "SHARE", "BYTES", "LIMIT", "OF"] and len(text) == 5
+    assert [row["share"] for row in relay.json("quota", "show", "eve")["shares"]] == ["storage", "waiting", "events", "webhooks"]
+    assert "of events for webhooks" in relay.command("quota", "show", "eve")
+    assert shown["eve", "webhooks"]["bytes"] == 0 and shown["eve", "webhooks"]["limit"] == mib * 3 // 2
+    relay.command("webhook", "add", "--tenant", "default", "https://hook.test/")
+    relay.wait_kind(relay.send(to="x@dest.test"), "accepted")
+    row = share(relay, "default", "webhooks")
+    assert 200 < row["bytes"] < 5000 and row["of"] == "its share of a quarter of limits.storage"

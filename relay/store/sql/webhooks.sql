@@ -66,6 +66,14 @@ WHERE webhook = ?
 ORDER BY id
 LIMIT 1;
 
+-- :name OUTBOX_BYTES
+-- Of each tenant, as an endpoint's first and last row tell it.
+SELECT w.tenant, sum(
+  coalesce((SELECT end FROM outbox WHERE webhook = w.id ORDER BY id DESC LIMIT 1), 0)
+  - coalesce((SELECT end - length(body) FROM outbox WHERE webhook = w.id ORDER BY id LIMIT 1), 0))
+FROM webhook w
+GROUP BY w.tenant;
+
 -- :name OUTBOX_OLDEST
 SELECT id, at, due IS NOT NULL
 FROM outbox
