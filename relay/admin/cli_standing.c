@@ -63,6 +63,11 @@ static void print_keys(const json_t *answer)
         cli_print_safe(json_row_get(row, "why"));
         putchar('\n');
     }
+    if (!json_object_get(answer, "keys_unknown"))
+        return;
+    fputs("Whether all mail can be signed is not known: ", stdout);
+    cli_print_safe(json_row_get(answer, "keys_unknown"));
+    putchar('\n');
 }
 
 static void print_status(const struct cli *cli, json_t *answer)
