@@ -45,23 +45,45 @@ static struct queue_speed describe(const struct destination *d, int64_t now_ms)
                                 .hold_for_ms = s->hold_for_ms};
 }
 
-void queue_take_speeds(struct queue *q, queue_on_speed *on_speed, void *context, int64_t now_ms)
+struct taking {
+    queue_on_speed *on_speed;
+    void *context;
+    int64_t now_ms;
+    unsigned left; /* how many more may be taken at once */
+};
+
+/* Goes on to that slot of the table. False: it was too many, and the next walk begins there. */
+static bool take_until(struct queue *q, size_t end, struct taking *t)
 {
-    size_t at = 0;
-    unsigned taken = 0;
-    q->speeds_changed = false;
-    for (struct destination *d = pointer_table_next(&q->destinations, &at); d;
-         d = pointer_table_next(&q->destinations, &at)) {
+    while (q->speeds_at < end) {
+        struct destination *d = pointer_table_next(&q->destinations, &q->speeds_at);
+        if (!d)
+            return true;
         if (!d->speed_changed)
             continue;
-        if (taken++ == TAKEN_MAX) {
-            q->speeds_changed = true;
-            return;
+        if (t->left == 0) {
+            q->speeds_at--;
+            return false;
         }
-        struct queue_speed speed = describe(d, now_ms);
+        t->left--;
+        struct queue_speed speed = describe(d, t->now_ms);
         d->speed_changed = false;
-        on_speed(context, &speed);
+        t->on_speed(t->context, &speed);
     }
+    return true;
+}
+
+/* In turn: where all change again and again, those behind are kept, too. */
+void queue_take_speeds(struct queue *q, queue_on_speed *on_speed, void *context, int64_t now_ms)
+{
+    struct taking t = {on_speed, context, now_ms, TAKEN_MAX};
+    size_t begun = q->speeds_at;
+    bool all = take_until(q, SIZE_MAX, &t);
+    if (all) {
+        q->speeds_at = 0;
+        all = take_until(q, begun, &t);
+    }
+    q->speeds_changed = !all;
 }
 
 void queue_speed_unkept(struct queue *q, const char *destination)

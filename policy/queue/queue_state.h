@@ -123,6 +123,7 @@ struct queue {
     struct queue_decision taken; /* the last one: its text is there until the next one */
     int64_t wake_ms;
     bool speeds_changed; /* of some destination */
+    size_t speeds_at;    /* the slot of destinations where the next walk begins */
     size_t unchecked;    /* events since all of it was checked */
 };
 

@@ -227,6 +227,51 @@ static void a_new_queue_sends_no_faster_than_the_old_one(void **state)
     queue_free(again.queue);
 }
 
+struct kept_names {
+    bool kept[512];
+    unsigned count;
+};
+
+static void keep_name(void *context, const struct queue_speed *speed)
+{
+    struct kept_names *k = context;
+    unsigned number = 0;
+    k->count++;
+    assert_int_equal(sscanf(speed->destination, "mx%u.dest.test:25", &number), 1);
+    k->kept[number] = true;
+}
+
+/* More destinations than are kept in one minute change in each. */
+static void all_that_change_are_kept_in_turn(void **state)
+{
+    enum { DESTINATIONS = 500 };
+    (void)state;
+    struct play p = begin();
+    struct kept_names k = {.count = 0};
+    char name[40];
+    for (unsigned minute = 0; minute < 3; minute++) {
+        for (unsigned i = 0; i < DESTINATIONS; i++) {
+            snprintf(name, sizeof(name), "mx%u.dest.test:25", i);
+            const struct queue_speed speed = {.destination = name, .tenant = "a", .why = "", .level = 10, .refused_ms = p.now_ms};
+            if (minute == 0)
+                queue_restore_speed(p.queue, &speed, p.now_ms);
+            queue_speed_unkept(p.queue, name); /* as if it had changed */
+        }
+        k.count = 0;
+        queue_take_speeds(p.queue, keep_name, &k, p.now_ms);
+        assert_in_range(k.count, 100, 300); /* a bounded number at once */
+        assert_true(queue_speeds_changed(p.queue));
+    }
+    unsigned kept = 0;
+    for (unsigned i = 0; i < DESTINATIONS; i++)
+        kept += k.kept[i];
+    assert_int_equal(kept, DESTINATIONS);
+    for (unsigned turn = 0; turn < 3; turn++)
+        queue_take_speeds(p.queue, keep_name, &k, p.now_ms);
+    assert_false(queue_speeds_changed(p.queue)); /* nothing is left out when nothing changes */
+    queue_free(p.queue);
+}
+
 /* Though he has no mail there just now. */
 static void whose_it_was_is_known_after_a_restart(void **state)
 {
@@ -251,6 +296,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_new_queue_sends_no_faster_than_the_old_one),
         cmocka_unit_test(mail_goes_apart_and_codes_do_not_wait),
+        cmocka_unit_test(all_that_change_are_kept_in_turn),
         cmocka_unit_test(whose_it_was_is_known_after_a_restart),
         cmocka_unit_test(what_one_meets_now_and_then_slows_him_only),
         cmocka_unit_test(what_one_tenant_meets_slows_nobody),
