@@ -117,7 +117,8 @@ struct config {
     size_t party_count;
 };
 
-/* Where the file is by default: $SEALPOST_CONFIG or /etc/sealpost/sealpost.conf. */
+/* Where the file is by default: $SEALPOST_CONFIG, or as usual. */
+#define CONFIG_USUAL "/etc/sealpost/sealpost.conf"
 const char *config_default_path(void);
 
 /* Read and check. The opener, for the file itself and for passwords, may be NULL. ERR_CONFIG names

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -65,17 +66,24 @@ static const char *named_state_dir(void)
     return dir && *dir ? dir : NULL;
 }
 
-/* A file with a fault still says where the relay is that runs by what it said before, and one that
- * is not there leaves it to the environment. False: none is there. `dir_r` holds 4096 bytes. */
-static bool guess_state_dir(const struct cli *cli, char *dir_r)
+/* Where a relay may be asked without the settings, as `why` (errno) has it that the file cannot be
+ * read. Whom the config says may look need not be able to read it; nor need there be one where none
+ * was named. NULL: nowhere, as whoever names a file means its relay, and no other. */
+static const char *state_dir_without(const struct cli *cli, int why)
+{
+    const char *named = named_state_dir();
+    bool is_usual = strcmp(cli->config_path, CONFIG_USUAL) == 0;
+    if (why == EACCES)
+        return named || (cli->config_given && !is_usual) ? named : usual_state_dir;
+    return why == ENOENT && !cli->config_given ? named : NULL;
+}
+
+/* What a file with a fault says, as far as it can be told; `dir_r` holds 4096 bytes. */
+static void state_dir_of_lines(FILE *file, char *dir_r)
 {
     char line[4096];
-    char path[4096];
-    FILE *file = fopen(cli->config_path, "r");
-    bool hidden = !file && errno == EACCES;
-    const char *named = hidden || (!file && !cli->config_given) ? named_state_dir() : NULL;
-    snprintf(dir_r, 4096, "%s", named ? named : usual_state_dir);
-    while (file && fgets(line, sizeof(line), file)) {
+    snprintf(dir_r, 4096, "%s", usual_state_dir);
+    while (fgets(line, sizeof(line), file)) {
         struct span rest = span_trim(span_of(line));
         struct span name = span_trim(span_take(&rest, '='));
         struct span value = span_trim(rest);
@@ -83,24 +91,26 @@ static bool guess_state_dir(const struct cli *cli, char *dir_r)
             (void)span_copy(span_take(&(struct span){value.ptr + 1, value.len - 1}, '"'), dir_r,
                             4096);
     }
-    if (file)
-        fclose(file);
-    control_path(dir_r, path);
-    return access(path, F_OK) == 0;
 }
 
-/* Where the relay is to be asked. Whom the config says may look need not be able to read it, nor
- * know one: then it is where a relay of this machine has its state, and one must be running
- * there. */
+static bool is_same_file(const char *one, const char *other)
+{
+    struct stat a;
+    struct stat b;
+    return stat(one, &a) == 0 && stat(other, &b) == 0 && a.st_dev == b.st_dev &&
+           a.st_ino == b.st_ino;
+}
+
+/* Where the relay is to be asked. Without the settings one must be running there. */
 static const char *state_dir_of(struct cli *cli, bool *only_daemon_r, int *code_r)
 {
     char path[4096];
-    const char *named = named_state_dir();
-    const char *dir = named ? named : usual_state_dir;
-    control_path(dir, path);
-    *only_daemon_r = !cli->config && access(cli->config_path, R_OK) != 0 &&
-                     ((errno == EACCES && access(path, F_OK) == 0) ||
-                      (errno == ENOENT && named && !cli->config_given));
+    bool unread = !cli->config && access(cli->config_path, R_OK) != 0;
+    int why = errno;
+    const char *dir = unread ? state_dir_without(cli, why) : NULL;
+    if (dir)
+        control_path(dir, path);
+    *only_daemon_r = dir && (why == ENOENT || access(path, F_OK) == 0);
     if (*only_daemon_r)
         return dir;
     return cli_config(cli, code_r) ? cli->config->state_dir : NULL;
@@ -288,22 +298,18 @@ bool cli_ask_quietly(struct cli *cli, json_t *request, json_t **answer_r, struct
     return ask(cli->config->state_dir, NULL, request, answer_r, err);
 }
 
-bool cli_ask_running(struct cli *cli, json_t *request, json_t **answer_r, struct err *err)
+static bool ask_running(const char *dir, json_t *request, json_t **answer_r, struct err *err)
 {
     struct buf asked;
     struct buf answer;
-    char guessed[4096];
-    const char *dir = cli->config ? cli->config->state_dir : guessed;
     char *line = json_dumps(request, JSON_COMPACT);
     json_decref(request);
+    *answer_r = NULL;
     buf_init(&asked, ANSWER_MAX);
     buf_init(&answer, ANSWER_MAX);
     buf_addf(&asked, "%s\n", line ? line : "{}");
     free(line);
-    bool ok = (cli->config || guess_state_dir(cli, guessed) ||
-               err_set(err, ERR_NOT_FOUND, "no relay is running")) &&
-              ask_daemon(dir, buf_span(&asked), RUNNING_ANSWERS_S, &answer, err);
-    *answer_r = NULL;
+    bool ok = ask_daemon(dir, buf_span(&asked), RUNNING_ANSWERS_S, &answer, err);
     if (ok && !read_answer(buf_span(&answer), answer_r, err)) {
         ok = false; /* whoever has said so runs */
         err->kind = err->kind == ERR_NOT_FOUND ? ERR_STORE : err->kind;
@@ -311,6 +317,37 @@ bool cli_ask_running(struct cli *cli, json_t *request, json_t **answer_r, struct
     buf_fini(&asked);
     buf_fini(&answer);
     return ok;
+}
+
+/* A file with a fault still leads to the relay that runs by what it said before: to that one only,
+ * which says itself which file it has. `dir_r` holds 4096 bytes. */
+static bool find_by_fault(const struct cli *cli, FILE *file, char *dir_r, struct err *err)
+{
+    json_t *status = NULL;
+    state_dir_of_lines(file, dir_r);
+    bool ok = ask_running(dir_r, cli_request("status", NULL), &status, err) &&
+              (is_same_file(cli->config_path, json_row_get(status, "file")) ||
+               err_set(err, ERR_NOT_FOUND, "no relay is running with %s", cli->config_path));
+    json_decref(status);
+    return ok;
+}
+
+bool cli_ask_running(struct cli *cli, json_t *request, json_t **answer_r, struct err *err)
+{
+    char of_lines[4096];
+    FILE *file = cli->config ? NULL : fopen(cli->config_path, "r");
+    const char *dir = cli->config ? cli->config->state_dir
+                      : file      ? of_lines
+                                  : state_dir_without(cli, errno);
+    *answer_r = NULL;
+    bool ok = dir || err_set(err, ERR_NOT_FOUND, "no relay is running");
+    ok = ok && (!file || find_by_fault(cli, file, of_lines, err));
+    if (file)
+        fclose(file);
+    if (ok)
+        return ask_running(dir, request, answer_r, err);
+    json_decref(request);
+    return false;
 }
 
 void cli_warn(const json_t *answer)

@@ -64,7 +64,7 @@ void cli_warn(const json_t *answer); /* on stderr, of what it says; cli_tell() d
 int cli_do(struct cli *cli, json_t *request, const char *done);
 
 /* Ask the daemon, whose file may have a fault meanwhile; nothing is printed. ERR_NOT_FOUND: none
- * runs. Takes `request`. */
+ * runs with that file. Takes `request`. */
 MUST_CHECK bool cli_ask_running(struct cli *cli, json_t *request, json_t **answer_r,
                                 struct err *err);
 

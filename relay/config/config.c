@@ -22,7 +22,7 @@ static _Thread_local struct {
 const char *config_default_path(void)
 {
     const char *path = getenv("SEALPOST_CONFIG");
-    return path && *path ? path : "/etc/sealpost/sealpost.conf";
+    return path && *path ? path : CONFIG_USUAL;
 }
 
 /* ---- libconfuse ---- */

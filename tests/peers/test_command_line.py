@@ -290,6 +290,40 @@ def test_a_running_relay_is_found_where_there_is_no_config(relay_factory):
     assert json.loads(ask("--json", "status").stdout)["version"] and 'hostname = "mail.club.test"' in ask("config", "show").stdout
 
 
+def test_a_file_that_is_named_leads_to_its_own_relay_or_to_none(relay_factory, tmp_path):
+    """A relay runs where relays usually have their state, with its own file. Another file that is not there, cannot be read or has a fault
+    is an error, whatever else runs; the relay's own file with a fault leads to it."""
+    relay = relay_factory().start()
+    state = relay.path / "state"
+    own, other, folder = relay.config.read_text(), tmp_path / "other.conf", tmp_path / "folder"
+    folder.mkdir()
+
+    def ask(config, *words):
+        done = subprocess.run(["unshare", "-m", "sh", "-c", 'mount -t tmpfs none /var/lib && mkdir /var/lib/sealpost && mount --bind "$0" '
+                               '/var/lib/sealpost && exec "$@"', state, RELEASE, "-c", config, *words], capture_output=True, text=True, timeout=60)
+        if "unshare:" in done.stderr or "mount:" in done.stderr:
+            pytest.skip(done.stderr)
+        return done
+
+    without = "".join(line + "\n" for line in own.splitlines() if not line.startswith("state_dir"))
+    relay.config.write_text(without + "frobnicate = 1\n")  # and with that, where it runs
+    assert ask(relay.config, "status").returncode == 0 and ask(relay.config, "config", "show").returncode == 0
+    done = ask(relay.config, "reload")
+    assert done.returncode == 1 and "frobnicate" in done.stderr, done
+    relay.config.write_text(own)
+    reloads = relay.log().count("reload")
+    cases = {"is not there": (tmp_path / "none.conf", None), "names no state_dir": (other, without + "frobnicate = 1\n"),
+             "names this one's": (other, own + "frobnicate = 1\n"), "is empty": (other, ""), "is a folder": (folder, None)}
+    for case, (config, text) in cases.items():
+        if text is not None:
+            config.write_text(text)
+        for words in (["status"], ["--json", "status"], ["reload"], ["config", "show"], ["queue", "list"], ["config", "check"], ["user", "list"],
+                      ["events"]):
+            done = ask(config, *words)
+            assert done.returncode == 1 and str(config) in done.stderr + done.stdout and "VERSION" not in done.stdout, (case, words, done)
+    assert relay.log().count("reload") == reloads, relay.log()[-2000:]
+
+
 ARGUMENTS = {  # of commands that need some, or should not go on for ever
     "DOMAIN": "club.test", "DOMAIN SELECTOR": "club.test x", "ADDRESS": "bob@dest.test", "NAME": "x", "ID": "0123456789000",
     "ADDRESS|USER": "bob@dest.test", "NAME|ADDRESS|NETWORK": "192.0.2.1", "FILE": os.devnull, "FILE...": os.devnull, "REPLY": "550 5.1.1 no",
