@@ -282,6 +282,6 @@ const char *opener_why(int error)
 const char *opener_advice(int error)
 {
     return error == EACCES || error == EPERM
-               ? "; see sealpost(1) for who must be able to read it at a reload"
+               ? "; see sealpost(1) for who must be able to read it, at the start and at a reload"
                : "";
 }

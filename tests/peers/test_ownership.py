@@ -11,7 +11,7 @@ import sys
 import tempfile
 
 import pytest
-from conftest import RELEASE, free_port
+from conftest import RELEASE, free_port, wait_for
 
 NOBODY = pwd.getpwnam("nobody")
 
@@ -75,11 +75,70 @@ def test_all_that_init_makes_is_given_and_private(place):
     assert (place / "relay" / "state" / "state.db").stat().st_mode & 0o777 == 0o600
 
 
-def test_commands_of_root_leave_nothing_that_the_relay_cannot_read(relay_factory, dns, tmp_path):
-    """With the relay and without: whatever root did, the files are the owner's, and the store is for nobody else."""
-    for parent in [tmp_path, *tmp_path.parents]:
+def open_way(path):
+    for parent in [path, *path.parents]:
         if str(parent).startswith("/tmp/") and parent.stat().st_uid == 0:
             parent.chmod(0o755)
+
+
+FILES = {"trust_anchor": ('dns {{ dnssec = "on" trust_anchor = "{file}" }}', True), "command": ('alert {{ command = "{file}" }}', True),
+         "token_command": ('route "x.test" {{ host = "smtp.x.test" username = "u" token_command = "{file}" }}', True),
+         "password_file": ('route "x.test" {{ host = "smtp.x.test" username = "u" password_file = "{file}" }}', False),
+         "ca_file": ('delivery {{ ca_file = "{file}" }}', False)}
+
+
+@pytest.mark.parametrize("setting", FILES)
+@pytest.mark.parametrize("why", ["mode", "way"])
+def test_a_file_that_root_may_read_and_the_relay_may_not_is_told(relay_factory, tmp_path, setting, why):
+    """What is used later only cannot be served with; what root reads at the start is a note, as a unit with User= would fail."""
+    section, refused = FILES[setting]
+    open_way(tmp_path)
+    relay = relay_factory()
+    folder = tmp_path / "etc"
+    folder.mkdir()
+    file = folder / "file"
+    shutil.copy(relay.path / "cert.pem" if setting == "ca_file" else "/usr/share/dns/root.key" if setting == "trust_anchor" else "/bin/true", file)
+    if setting == "password_file":
+        file.write_text("secret\n")
+    text = relay.config.read_text()
+    line = section.format(file=file)
+    head = line.split("{")[0].strip()
+    if head + " {" in text:  # a section is there once
+        text = text.replace(head + " {", head + " { " + line.split("{", 1)[1].rsplit("}", 1)[0], 1)
+    else:
+        text += line + "\n"
+    relay.config.write_text(text)
+    subprocess.run(["chown", "-R", "nobody:nogroup", str(relay.path)], check=True)
+    file.chmod(0o755)
+    good = relay.command("config", "check")
+    assert "belongs to" not in good, good
+    (file if why == "mode" else folder).chmod(0o700)
+    done = relay.command("config", "check", check=False)
+    assert setting in done.stdout + done.stderr and str(folder) in done.stdout + done.stderr, done
+    assert done.returncode == (1 if refused else 0), done
+    if refused:
+        served = relay.command("serve", check=False)
+        assert served.returncode == 1 and served.stderr.count("\n") == 1 and str(folder) in served.stderr, served
+    else:
+        relay.start()
+
+
+def test_a_relay_of_root_says_so(relay_factory):
+    relay = relay_factory().start()
+    wait_for(lambda: " started " in relay.log())
+    assert "warn runs_as_root " in relay.log()
+    relay.stop()
+    open_way(relay.path)
+    subprocess.run(["chown", "-R", "nobody:nogroup", str(relay.path)], check=True)
+    (relay.path / "serve.log").unlink()
+    relay.start()
+    wait_for(lambda: " started " in relay.log())
+    assert "runs_as_root" not in relay.log()
+
+
+def test_commands_of_root_leave_nothing_that_the_relay_cannot_read(relay_factory, dns, tmp_path):
+    """With the relay and without: whatever root did, the files are the owner's, and the store is for nobody else."""
+    open_way(tmp_path)
     relay = relay_factory(f'http {{ address = "127.0.0.1:{free_port()}" url = "https://u.club.test" }}\n'
                           'stream "news" { class = "digest" unsubscribe = "one-click" }')
     subprocess.run(["chown", "-R", "nobody:nogroup", str(relay.path)], check=True)

@@ -31,15 +31,18 @@ bool preflight_makes_links(const struct config *c)
     return c->takes_returns; /* by addresses that were made before */
 }
 
-/* A file that is used later only, when nobody looks. */
+/* A file that is used later only, when nobody looks, and with the rights of the relay's account. */
 static bool is_there(const struct config *c, const char *section, const char *title,
                      const char *setting, const char *path, int mode, const char *advice,
                      struct err *err)
 {
     struct stat s;
     errno = 0;
-    if (!path[0] || (stat(path, &s) == 0 && access(path, mode) == 0 && S_ISREG(s.st_mode)))
+    if (!path[0])
         return true;
+    if (stat(path, &s) == 0 && access(path, mode) == 0 && S_ISREG(s.st_mode))
+        return preflight_owner_uses(c, setting, path, (unsigned)mode, err) ||
+               config_blame(c, section, title, setting, err);
     err_set(err, ERR_CONFIG, "%s %.200s: %s%s", setting, path,
             errno ? strerror(errno) : "is not a file", advice);
     return config_blame(c, section, title, setting, err);
@@ -144,6 +147,11 @@ bool preflight_state(const struct config *c, struct err *err)
 void preflight_tell(const struct config *c)
 {
     struct err open = {0};
+    struct stat owner;
+    if (geteuid() == 0 && stat(c->state_dir, &owner) == 0 && owner.st_uid == 0)
+        log_event(LOG_WARN, "runs_as_root", "what",
+                  "the state directory is root's, and the relay runs as its owner: make an account "
+                  "for it, and chown -R the directory to it");
     if (!preflight_owner_alone(c, &open))
         log_event(LOG_WARN, "state_dir_open", "what", open.text);
 }

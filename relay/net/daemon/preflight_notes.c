@@ -132,6 +132,50 @@ static void check_keys_readable(const struct config *c, struct config_report *re
         note(c, "", "state_dir", report, "%s%s", first.text, others);
 }
 
+/* ---- files that root reads for the relay ---- */
+
+struct closed {
+    const struct config *config;
+    struct err first;
+    size_t more;
+};
+
+static void add_closed(struct closed *found, const char *setting, const char *path)
+{
+    struct err err = {0};
+    if (!path[0] || preflight_owner_uses(found->config, setting, path, R_OK, &err))
+        return;
+    found->more += found->first.kind != ERR_NONE;
+    found->first = found->first.kind == ERR_NONE ? err : found->first;
+}
+
+/* serve takes them when root starts it, and fails when a service manager starts it as the account;
+ * at a reload the opener reads all but the authorities. */
+static void check_files_readable(const struct config *c, struct config_report *report)
+{
+    struct closed found = {.config = c};
+    char others[48] = "";
+    add_closed(&found, "ca_file", c->ca_file);
+    if (found.first.kind != ERR_NONE)
+        note(c, "delivery", "ca_file", report, "%s: the relay cannot read it at a reload",
+             found.first.text);
+    found.first.kind = ERR_NONE;
+    add_closed(&found, "config file", c->path);
+    add_closed(&found, "tsig_key", c->dkim.tsig_key);
+    for (size_t i = 0; i < c->certificate_count; i++) {
+        add_closed(&found, "certificate", c->certificates[i].file);
+        add_closed(&found, "key", c->certificates[i].key);
+    }
+    for (size_t i = 0; i < c->route_count; i++)
+        add_closed(&found, "password_file", c->routes[i].password_file);
+    if (found.more > 0)
+        snprintf(others, sizeof(others), " (and %zu more files)", found.more);
+    if (found.first.kind != ERR_NONE)
+        note(c, "", "state_dir", report,
+             "%s%s: serve can be started by root only, not as that account (User= of a unit)",
+             found.first.text, others);
+}
+
 /* Reports on mail of a domain that has lost its key are signed by the relay's own. */
 static void check_own_key(const struct config *c, struct config_report *report)
 {
@@ -229,6 +273,7 @@ void preflight_notes(const struct config *c, struct tls_context *server,
     check_keys_closed(c, report);
     check_state_closed(c, report);
     check_keys_readable(c, report);
+    check_files_readable(c, report);
     check_own_key(c, report);
     check_sizes(c, report);
     check_name(c, server, report);

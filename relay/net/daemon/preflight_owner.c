@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* preflight_owner.c - What root may do in the state directory, and on the way to it,
- * and the relay may not. */
+/* preflight_owner.c - What root may do in the state directory, with the files of the settings, and
+ * on the way to them, and the relay may not. */
 #include "preflight_owner.h"
 
 #include <limits.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/xattr.h>
 #include <unistd.h>
 
@@ -50,8 +51,9 @@ bool preflight_owner_may(const struct config *c, const char *part, unsigned need
                    path, account_name(s.st_uid, names[1]), (unsigned)s.st_mode & 0777, becomes);
 }
 
-/* Of one directory above the state directory: `end` bytes of `path`. */
-static bool may_pass(const char *path, size_t end, const struct stat *owner, struct err *err)
+/* Of one directory above a file: `end` bytes of `path`. */
+static bool may_pass(const char *setting, const char *path, size_t end, const struct stat *owner,
+                     struct err *err)
 {
     char parent[PATH_MAX];
     char names[2][ACCOUNT_TEXT];
@@ -59,22 +61,46 @@ static bool may_pass(const char *path, size_t end, const struct stat *owner, str
     snprintf(parent, sizeof(parent), "%.*s", (int)(end > 0 ? end : 1), path);
     if (stat(parent, &s) != 0 || allows(parent, &s, owner, X_OK))
         return true;
+    bool state = strcmp(setting, "state_dir") == 0;
     return err_set(err, ERR_CONFIG,
-                   "state_dir: %.300s, which leads to it, belongs to %s with mode %o: the relay's "
-                   "account %s cannot pass it; let it (chmod o+x), or move the state directory",
-                   parent, account_name(s.st_uid, names[0]), (unsigned)s.st_mode & 0777,
-                   account_name(owner->st_uid, names[1]));
+                   "%s: %.300s, which leads to it, belongs to %s with mode %o: the relay's "
+                   "account %s cannot pass it; let it (chmod o+x), or move the %s",
+                   setting, parent, account_name(s.st_uid, names[0]), (unsigned)s.st_mode & 0777,
+                   account_name(owner->st_uid, names[1]), state ? "state directory" : "file");
+}
+
+static bool passes(const char *setting, const char *named, const struct stat *owner,
+                   struct err *err)
+{
+    char real[PATH_MAX];
+    const char *path = realpath(named, real) ? real : named;
+    bool ok = true;
+    for (size_t i = 0; ok && path[i]; i++)
+        if (path[i] == '/')
+            ok = may_pass(setting, path, i, owner, err);
+    return ok;
 }
 
 bool preflight_owner_passes(const struct config *c, const struct stat *owner, struct err *err)
 {
-    char real[PATH_MAX];
-    const char *path = realpath(c->state_dir, real) ? real : c->state_dir;
-    bool ok = true;
-    for (size_t i = 0; ok && path[i]; i++)
-        if (path[i] == '/')
-            ok = may_pass(path, i, owner, err);
-    return ok;
+    return passes("state_dir", c->state_dir, owner, err);
+}
+
+bool preflight_owner_uses(const struct config *c, const char *setting, const char *path,
+                          unsigned need, struct err *err)
+{
+    char names[2][ACCOUNT_TEXT];
+    struct stat owner;
+    struct stat s;
+    if (geteuid() != 0 || stat(c->state_dir, &owner) != 0 || stat(path, &s) != 0)
+        return true;
+    if (allows(path, &s, &owner, need))
+        return passes(setting, path, &owner, err);
+    return err_set(err, ERR_CONFIG,
+                   "%s %.300s belongs to %s with mode %o, and the relay becomes %s, the owner of "
+                   "the state directory: chmod o+%s it, or give it to that account",
+                   setting, path, account_name(s.st_uid, names[0]), (unsigned)s.st_mode & 0777,
+                   account_name(owner.st_uid, names[1]), need == X_OK ? "x" : "r");
 }
 
 bool preflight_owner_alone(const struct config *c, struct err *err)

@@ -17,6 +17,10 @@ MUST_CHECK bool preflight_owner_may(const struct config *c, const char *part, un
  * is named. */
 MUST_CHECK bool preflight_owner_passes(const struct config *c, const struct stat *owner,
                                        struct err *err);
+/* May it use a file that a setting names, and pass the directories that lead to it? `need` is as
+ * above, and not 0. True when it is not root that asks: then access(2) knows. */
+MUST_CHECK bool preflight_owner_uses(const struct config *c, const char *setting, const char *path,
+                                     unsigned need, struct err *err);
 /* Can others of this machine put files into the state directory, or take them away? Then `err` says
  * so. */
 MUST_CHECK bool preflight_owner_alone(const struct config *c, struct err *err);
