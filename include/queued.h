@@ -11,6 +11,7 @@
 struct database_filter {
     int64_t id; /* 0: any */
     const char *recipient, *domain, *sender, *credential, *tenant;
+    const char *author; /* the domain in From, which signs */
     const char *hops; /* a JSON list, of domain, enum tls_need and source: where their mail leads */
     /* Also below: whose mail leaves from where, as config_source_rules() has it; or NULL. */
     const char *sources;

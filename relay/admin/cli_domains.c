@@ -178,6 +178,7 @@ int cli_domain_add(struct cli *cli)
                    cli_flag(cli, "no-capture") ? ""
                                                : " Until nothing is, the domain's mail is held.");
         json_decref(records);
+        cli_warn(answer);
     }
     json_decref(keys);
     json_decref(answer);

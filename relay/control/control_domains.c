@@ -4,7 +4,9 @@
 #include "address.h"
 #include "clock.h"
 #include "control_parts.h"
+#include "queued.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* ---- domains ---- */
@@ -67,6 +69,27 @@ static bool needs_domain(const struct control *c, struct err *err)
                    control_text(c, "name"));
 }
 
+/* What waits of a domain that was there before would be signed by a key that nobody finds in DNS:
+ * it is held as what is accepted from now on is, and in the same transaction. */
+static bool hold_waiting(struct database *db, struct control *c, struct err *err)
+{
+    struct database_filter filter = {
+        .author = control_text(c, "name"), .state = -1, .after.number = -1};
+    char text[300];
+    int64_t held = 0;
+    if (!control_text(c, "captured"))
+        return true;
+    if (!database_queue_change(db, &filter, 0, DATABASE_HOLD, "", &held, err))
+        return false;
+    snprintf(text, sizeof(text),
+             "%lld recipients of mail of %.100s waited, and are held, as the domain's new keys are "
+             "not in DNS yet: 'sealpost queue list --held' lists them, 'queue release' sends them",
+             (long long)held, filter.author);
+    if (held > 0)
+        control_warn(c, text);
+    return true;
+}
+
 bool control_domain_add(struct database *db, struct control *c, struct err *err)
 {
     const char *tenant = control_text(c, "tenant");
@@ -76,7 +99,8 @@ bool control_domain_add(struct database *db, struct control *c, struct err *err)
         .created_ms = clock_now_ms(),
         .captured = control_text(c, "captured") ? DOMAIN_HAS_NO_RECORDS : DOMAIN_SENDS};
     return needs_domain(c, err) && control_needs_name(c, "tenant", "default", err) &&
-           database_add_domain(db, &domain, err) && add_keys(db, c, KEY_ACTIVE, err);
+           database_add_domain(db, &domain, err) && add_keys(db, c, KEY_ACTIVE, err) &&
+           hold_waiting(db, c, err);
 }
 
 /* "captured": there to begin, absent to end. */
@@ -92,10 +116,69 @@ bool control_domain_release(struct database *db, struct control *c, struct err *
            database_set_captured(db, control_text(c, "name"), DOMAIN_SENDS, err);
 }
 
+/* Credentials that may send as a domain. */
+struct senders {
+    const char *domain;
+    struct buf names;
+    size_t count;
+};
+
+static void add_sender(void *context, const struct database_user *u)
+{
+    enum { NAMED_MAX = 10 };
+    struct senders *s = context;
+    bool may = false;
+    for (struct span rest = span_of(u->identity.allowed); rest.len > 0;) {
+        struct span domain = span_take(&rest, ' ');
+        struct span local = span_take(&domain, '@');
+        may = may || span_equal_nocase(domain.len > 0 ? domain : local, span_of(s->domain));
+    }
+    if (may && s->count++ < NAMED_MAX)
+        buf_addf(&s->names, "%s%s", s->count > 1 ? ", " : "", u->identity.name);
+    if (may && s->count == NAMED_MAX + 1)
+        buf_addf(&s->names, " and others");
+}
+
+/* Whose mail is refused from now on. */
+static bool tell_senders(struct database *db, struct control *c, struct err *err)
+{
+    char text[900];
+    struct senders s = {.domain = control_text(c, "name")};
+    buf_init(&s.names, 700);
+    bool ok = database_users(db, add_sender, &s, err);
+    snprintf(text, sizeof(text),
+             "%.100s may still be named by credentials, whose mail is refused: %s", s.domain,
+             buf_text(&s.names));
+    if (ok && s.count > 0)
+        control_warn(c, text);
+    buf_fini(&s.names);
+    return ok;
+}
+
+/* What is in the queue can be signed no more. */
+static bool tell_waiting(struct database *db, struct control *c, struct err *err)
+{
+    const struct database_filter filter = {
+        .author = control_text(c, "name"), .state = -1, .after.number = -1};
+    char text[400];
+    int64_t count = 0;
+    if (!database_queue_count(db, &filter, &count, err))
+        return false;
+    snprintf(text, sizeof(text),
+             "%lld recipients of mail of %.100s are in the queue, and wait as nothing signs it: "
+             "'sealpost queue bounce' returns it, and 'sealpost domain add %.100s' makes new keys, "
+             "which are to be published",
+             (long long)count, filter.author, filter.author);
+    if (count > 0)
+        control_warn(c, text);
+    return true;
+}
+
 bool control_domain_remove(struct database *db, struct control *c, struct err *err)
 {
     return control_needs(c, "name", err) &&
-           database_delete_domain(db, control_text(c, "name"), err);
+           database_delete_domain(db, control_text(c, "name"), err) && tell_waiting(db, c, err) &&
+           tell_senders(db, c, err);
 }
 
 /* ---- keys ---- */

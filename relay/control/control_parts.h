@@ -74,6 +74,9 @@ bool control_key_retire(struct database *db, struct control *c, struct err *err)
 
 /* ---- control_tenants.c ---- */
 
+/* The answer warns of that, once. */
+void control_warn(struct control *c, const char *text);
+
 /* The names of all; to be freed also when it fails. */
 MUST_CHECK bool control_tenants(struct database *db, json_t **names_r, struct err *err);
 /* Whose a change is for which `said_or_null` was said; "": everybody's. Somebody's who is not among

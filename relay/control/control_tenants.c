@@ -48,23 +48,26 @@ bool control_tenants(struct database *db, json_t **names_r, struct err *err)
     return database_tenants(db, note, *names_r, err);
 }
 
-/* Once for each name. */
-static void warn(struct control *c, const json_t *names, const char *name)
+void control_warn(struct control *c, const char *text)
 {
     json_t *warnings = json_object_get(c->answer, "warnings");
-    struct buf text;
-    buf_init(&text, 2000);
-    buf_addf(&text, "no credential and no domain has the tenant \"%s\"; there %s: ", name,
-             json_array_size(names) == 1 ? "is" : "are");
-    list(names, &text);
     if (!warnings) {
         warnings = json_array();
         PUT(c->answer, FIELD("warnings", json_incref(warnings)));
         json_decref(warnings);
     }
-    const char *said = buf_text(&text);
-    if (!has(warnings, said) && json_array_size(warnings) < NAMED_MAX)
-        json_array_append_new(warnings, json_string(said));
+    if (!has(warnings, text) && json_array_size(warnings) < NAMED_MAX)
+        json_array_append_new(warnings, json_row_text(text));
+}
+
+static void warn(struct control *c, const json_t *names, const char *name)
+{
+    struct buf text;
+    buf_init(&text, 2000);
+    buf_addf(&text, "no credential and no domain has the tenant \"%s\"; there %s: ", name,
+             json_array_size(names) == 1 ? "is" : "are");
+    list(names, &text);
+    control_warn(c, buf_text(&text));
     buf_fini(&text);
 }
 

@@ -11,7 +11,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { LIMIT_COLUMN = 9, HOPS_COLUMN = 10, TENANT_COLUMN = 11, SOURCES_COLUMN = 12 };
+enum {
+    LIMIT_COLUMN = 9,
+    HOPS_COLUMN = 10,
+    TENANT_COLUMN = 11,
+    SOURCES_COLUMN = 12,
+    AUTHOR_COLUMN = 13
+};
 
 static void bind_filter(struct rows *s, const struct database_filter *f)
 {
@@ -28,6 +34,7 @@ static void bind_filter(struct rows *s, const struct database_filter *f)
     rows_text(s, HOPS_COLUMN, f->hops);
     rows_text(s, TENANT_COLUMN, f->tenant);
     rows_text(s, SOURCES_COLUMN, f->sources);
+    rows_text(s, AUTHOR_COLUMN, f->author);
 }
 
 static void bind_limit(struct rows *s, int64_t limit)
@@ -73,7 +80,8 @@ bool database_queue(struct database *db, struct database_filter *filter, int64_t
 bool database_queue_count(struct database *db, const struct database_filter *filter,
                           int64_t *count_r, struct err *err)
 {
-    bool by_message = filter->sender || filter->credential || filter->tenant || filter->hops;
+    bool by_message =
+        filter->sender || filter->credential || filter->tenant || filter->hops || filter->author;
     struct rows *s = rows_prepare(db, by_message ? SQL_QUEUE_COUNT : SQL_QUEUE_COUNT_RECIPIENTS);
     bind_filter(s, filter);
     *count_r = 0;

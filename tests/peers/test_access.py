@@ -600,3 +600,23 @@ def test_a_user_changed_a_thousand_times_is_known_by_what_it_is(club):
     log = club.log()
     assert " user=other" not in "".join(line for line in log.splitlines(True) if " session_ended " in line)
     assert "auth_refused" not in log.split("disabl")[0]
+
+
+def test_mail_that_waits_of_a_domain_that_is_removed_is_told_and_held_when_it_is_added_again(relay_factory, sink_factory, dns):
+    """New keys are in nobody's DNS: what waited for the old ones is not signed with them and sent, whatever is retried."""
+    dns.mail("dest.test", "mx.dest.test=127.0.0.1")
+    relay = relay_factory().start()  # nobody listens: the mail waits
+    relay.add_domain("more.test")
+    relay.command("user", "change", "app", "--add-domain", "more.test")
+    mine, other = relay.send(sender="a@more.test"), relay.send()
+    assert [row["state"] for row in relay.json("queue", "list")] == ["waiting"] * 2
+    done = relay.command("domain", "remove", "more.test", check=False)
+    assert done.returncode == 0 and "1 recipients of mail of more.test" in done.stderr and re.search(r"refused: app$", done.stderr, re.M), done
+    done = relay.command("domain", "add", "more.test", check=False)
+    assert done.returncode == 0 and "1 recipients of mail of more.test waited, and are held" in done.stderr, done
+    sink = sink_factory()
+    relay.command("queue", "retry", "--all")
+    wait_for(lambda: [row["id"] for row in relay.json("queue", "list")] == [mine], 30)
+    assert [row["state"] for row in relay.json("queue", "list")] == ["held"] and len(sink.messages()) == 1 and other != mine
+    relay.command("queue", "release", "--id", mine)
+    wait_for(lambda: relay.json("queue", "list") == [], 30)

@@ -35,7 +35,7 @@ LEFT JOIN way ON way.tenant = m.tenant AND way.stream = m.stream
 iif(r.domain = '', '', coalesce(way.source, ''))
 
 -- :part RECIPIENT_FILTER
--- Parameters 1 to 8, 10 and 11; those that are NULL hold for all. (?7, ?8) is the last row of the page before.
+-- Parameters 1 to 8 and 10 to 13; those that are NULL hold for all. (?7, ?8) is the last row of the page before.
 (?1 IS NULL OR r.message = ?1)
   AND (?2 IS NULL OR r.address = ?2 COLLATE NOCASE)
   AND (?3 IS NULL OR r.domain = ?3)
@@ -54,6 +54,7 @@ WHERE (?4 IS NULL OR m.sender = ?4 COLLATE NOCASE)
       SELECT value ->> 0, value ->> 1, value ->> 2
       FROM json_each(?10))))
   AND (?11 IS NULL OR m.tenant = ?11)
+  AND (?13 IS NULL OR m.from_domain = ?13)
   AND {RECIPIENT_FILTER}
 
 -- :name QUEUE_LIST
