@@ -344,14 +344,30 @@ struct question {
     const void *context;
     size_t class;
     bool within; /* only who is within its part */
+    bool deep;
 };
+
+static bool item_fits(const void *item, const void *context)
+{
+    const struct question *ask = context;
+    return ask->test(item, ask->context);
+}
+
+/* The one that goes, of a party's items; NULL: none of those that are looked at. */
+static struct turn_item *item_of(const struct turn_party *p, const struct question *ask)
+{
+    const struct heap *items = &p->items[ask->class];
+    struct heap_search few = {.wide = false};
+    if (ask->deep)
+        return heap_first_of(items, item_fits, ask, &few);
+    return ask->test(heap_first(items), ask->context) ? heap_first(items) : NULL;
+}
 
 static bool fits(const void *party, const void *context)
 {
     const struct turn_party *p = party;
     const struct question *ask = context;
-    return (!ask->within || is_within(p, ask->class)) &&
-           ask->test(heap_first(&p->items[ask->class]), ask->context);
+    return (!ask->within || is_within(p, ask->class)) && item_of(p, ask);
 }
 
 static const struct turn_party *first_of_class(const struct class_turns *t,
@@ -372,7 +388,7 @@ static struct turn_item *first_of(const struct class_turns *t, size_t from, size
     for (ask->within = true, ask->class = from; ask->class < end; ask->class ++) {
         const struct turn_party *p = first_of_class(t, ask, search);
         if (p)
-            return heap_first(&p->items[ask->class]);
+            return item_of(p, ask);
     }
     for (ask->within = false, ask->class = from; ask->class < end; ask->class ++) {
         const struct turn_party *p = first_of_class(t, ask, search);
@@ -381,14 +397,15 @@ static struct turn_item *first_of(const struct class_turns *t, size_t from, size
             class = ask->class;
         }
     }
-    return best ? heap_first(&best->items[class]) : NULL;
+    ask->class = class;
+    return best ? item_of(best, ask) : NULL;
 }
 
 struct turn_item *class_turns_first_of(const struct class_turns *t, size_t from, size_t end,
                                        turn_test *test, const void *context, struct wide_look *look,
                                        int64_t now_ms)
 {
-    struct question ask = {.test = test, .context = context};
+    struct question ask = {.test = test, .context = context, .deep = t->deep};
     struct heap_search search = wide_look_begin(look, now_ms);
     struct turn_item *item = first_of(t, from, end, &ask, &search);
     wide_look_end(look, &search, item != NULL, now_ms);

@@ -61,6 +61,7 @@ struct class_turns {
     uint64_t floor;               /* what everybody who is there has had */
     struct turn_party *gone;
     heap_before *before; /* of items, as pointers to struct turn_item */
+    bool deep;           /* tests may be false of some of a tenant's items only */
 };
 
 void turn_table_init(struct turn_table *t);
@@ -93,7 +94,8 @@ bool class_turns_is_after(const struct turn_item *beyond, const struct turn_item
 
 /* The next one of these classes; NULL: none. */
 struct turn_item *class_turns_first(const struct class_turns *t, size_t from, size_t end);
-/* The same of the tenants of whose first item of a class the test is true. */
+/* The same of the tenants of whose first item of a class the test is true; `deep`: of one of their
+ * first. */
 typedef bool turn_test(const struct turn_item *item, const void *context);
 struct turn_item *class_turns_first_of(const struct class_turns *t, size_t from, size_t end,
                                        turn_test *test, const void *context, struct wide_look *look,

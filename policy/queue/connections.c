@@ -326,7 +326,7 @@ void connection_carry(struct queue *q, struct connection *c, struct attempt *att
     begins_again(q, c, now_ms);
     struct destination *d = c->lane->destination;
     d->moved_ms = now_ms;
-    slowed_goes(d, attempt->line->tenant, now_ms);
+    slowed_goes(d, attempt->line, now_ms);
     c->attempt = attempt;
     c->holder = attempt->line->tenant;
     users_note(&c->users, c->holder->id);

@@ -19,6 +19,8 @@ void speed_forget(struct queue *q, struct destination *d)
     if (d->spacing.level > 0)
         speed_changed(q, d);
     d->spacing = (struct spacing){0};
+    d->slow = (struct slow_domains){0};
+    d->fast_beside = d->turns.deep = false;
     free(d->fast_why);
     d->fast_why = NULL;
 }
@@ -28,6 +30,13 @@ bool queue_speeds_changed(const struct queue *q)
     return q->speeds_changed;
 }
 
+/* What is one domain's among several is learned again: it would come back as that of all. */
+static bool is_kept(const struct destination *d, int64_t now_ms)
+{
+    return spacing_is_on(&d->spacing, now_ms) &&
+           (slow_domains_is_all(&d->slow, now_ms) || !d->fast_beside);
+}
+
 static struct queue_speed describe(const struct destination *d, int64_t now_ms)
 {
     bool shared = slowed_is_shared(d, now_ms);
@@ -35,7 +44,7 @@ static struct queue_speed describe(const struct destination *d, int64_t now_ms)
     return (struct queue_speed){.destination = d->name,
                                 .tenant = d->fast_name && !shared ? d->fast_name : "",
                                 .why = d->fast_why ? d->fast_why : "",
-                                .level = spacing_is_on(s, now_ms) ? s->level : 0,
+                                .level = is_kept(d, now_ms) ? s->level : 0,
                                 .good = s->good,
                                 .bad = s->bad,
                                 .before = s->before,

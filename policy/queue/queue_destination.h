@@ -4,6 +4,7 @@
 #define QUEUE_DESTINATION_H
 
 #include "queue_parts.h"
+#include "slow_domains.h"
 #include "spacing.h"
 
 enum { LIMIT_UNKNOWN = 1000 }; /* until DNS has said where mail goes */
@@ -115,11 +116,13 @@ struct destination {
     uint64_t fast_tenant;         /* whose mail was refused last as too much */
     char *fast_name;              /* his name; NULL: nobody's was */
     int64_t fast_shared_until_ms; /* two tenants have met that */
-    unsigned fast_others;  /* messages of others that were taken since then, and none of his */
-    char *fast_why;        /* with which reply; NULL: not known */
-    char *fast_said;       /* by one that is about to be counted; NULL: not known */
-    int64_t fast_since_ms; /* since then it is slowed, while it is */
-    bool speed_changed;    /* since it was taken to be kept */
+    unsigned fast_others;     /* messages of others that were taken since then, and none of his */
+    struct slow_domains slow; /* for which recipients it was said */
+    bool fast_beside;         /* and mail for others went meanwhile */
+    char *fast_why;           /* with which reply; NULL: not known */
+    char *fast_said;          /* by one that is about to be counted; NULL: not known */
+    int64_t fast_since_ms;    /* since then it is slowed, while it is */
+    bool speed_changed;       /* since it was taken to be kept */
     struct window own; /* only its ceiling: of the mail of one tenant, which alone was refused */
     uint64_t own_tenant, own_since; /* since then, as queue.serial counts */
     struct pointer_table limits;    /* struct rate_limit, by tenant */

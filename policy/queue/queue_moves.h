@@ -150,8 +150,10 @@ bool slowed_bars(const struct destination *d, const struct line *line, int64_t n
 bool slowed_bars_rest(const struct connection *c, int64_t now_ms);
 /* It is of that tenant, as before a restart; "": of all. */
 void slowed_is_of(struct destination *d, const char *tenant, int64_t now_ms);
-/* A message of that tenant goes now. */
-void slowed_goes(struct destination *d, const struct tenant *tenant, int64_t now_ms);
+void slowed_goes(struct destination *d, const struct line *line, int64_t now_ms); /* a message */
+/* Is it for this tenant's mail to that domain? */
+bool slowed_is_for(const struct destination *d, uint64_t tenant, const char *domain,
+                   int64_t now_ms);
 
 /* ---- kept_speeds.c ---- */
 

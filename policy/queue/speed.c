@@ -2,11 +2,13 @@
 /* speed.c - What a server says to messages shows how fast its destination takes mail (spacing.c).
  *
  * Most say nothing of whose mail they mean: that may be ours as a whole, one tenant's, or what is
- * for one of their own domains. So it holds for the tenant who met it, and for no other
- * destination; for all tenants, where two have met it within half an hour. From where it is one's
- * to where it is everybody's it is looked for anew: how slow he has become says nothing of others.
- * Even then, when some mail of others was taken since his was last refused, and none of his,
- * what is refused of his slows nobody.
+ * for one of their own domains, whose owner may even have chosen the words. So it holds for the
+ * tenant who met it, for the domain that his mail was for, and for no other destination; for all
+ * tenants, where two have met it within half an hour, and for all domains, where it was said for
+ * three (slow_domains.c). From where it is one's to where it is everybody's it is looked for anew:
+ * how slow he has become says nothing of others. Even then, when some mail of others was taken
+ * since his was last refused, and none of his, what is refused of his slows nobody; and so with
+ * domains.
  */
 #include "queue_moves.h"
 
@@ -19,6 +21,11 @@ static void note_taken(struct destination *d, uint64_t tenant)
     d->fast_others = tenant == d->fast_tenant ? 0 : d->fast_others + 1;
 }
 
+static const char *domain_of(const struct connection *c)
+{
+    return c->attempt->line->domain->name;
+}
+
 /* Others' mail was taken meanwhile and none of his. */
 static bool is_of_one(const struct destination *d, uint64_t tenant)
 {
@@ -26,12 +33,18 @@ static bool is_of_one(const struct destination *d, uint64_t tenant)
 }
 
 /* Whose is it, after one more refusal? */
-static void note_refused(struct queue *q, struct destination *d, uint64_t tenant, int64_t now_ms)
+static void note_refused(struct queue *q, struct destination *d, const struct connection *c,
+                         int64_t now_ms)
 {
+    uint64_t tenant = c->users.last;
     bool is_on = spacing_is_on(&d->spacing, now_ms);
     bool another = is_on && d->fast_tenant != 0 && d->fast_tenant != tenant;
-    if (another && !slowed_is_shared(d, now_ms))
+    bool wider = slow_domains_said(&d->slow, domain_of(c), now_ms);
+    if ((another && !slowed_is_shared(d, now_ms)) || (is_on && wider))
         spacing_anew(&d->spacing);
+    if (!is_on || wider)
+        d->fast_beside = false;
+    d->turns.deep = !slow_domains_is_all(&d->slow, now_ms);
     if (another)
         d->fast_shared_until_ms = now_ms + SLOWED_SHARED_MS;
     else if (!is_on)
@@ -47,9 +60,10 @@ static void note_refused(struct queue *q, struct destination *d, uint64_t tenant
 static void too_fast(struct queue *q, struct destination *d, const struct connection *c,
                      int64_t now_ms)
 {
-    if (slowed_is_shared(d, now_ms) && is_of_one(d, c->users.last))
+    if ((slowed_is_shared(d, now_ms) && is_of_one(d, c->users.last)) ||
+        slow_domains_is_of_one(&d->slow, domain_of(c), now_ms))
         return;
-    note_refused(q, d, c->users.last, now_ms);
+    note_refused(q, d, c, now_ms);
     bool was_on = spacing_is_on(&d->spacing, now_ms);
     (void)!spacing_refused(&d->spacing, c->began_ms, now_ms);
     d->fast_since_ms = was_on ? d->fast_since_ms : now_ms;
@@ -75,7 +89,8 @@ static void taken(struct queue *q, struct destination *d, const struct connectio
     double before = d->spacing.level;
     pauses_taken(q, c, now_ms);
     note_taken(d, c->users.last);
-    if (d->fast_tenant == c->users.last || slowed_is_shared(d, now_ms))
+    slow_domains_taken(&d->slow, domain_of(c));
+    if (slowed_is_for(d, c->users.last, domain_of(c), now_ms))
         spacing_taken(&d->spacing, c->began_ms, now_ms);
     else
         spacing_seen(&d->spacing, now_ms);
@@ -87,6 +102,8 @@ void speed_answers(struct queue *q, const struct connection *c, enum queue_spoke
                    int64_t now_ms)
 {
     struct destination *d = c->lane->destination;
+    if (!c->attempt) /* somebody has ended it meanwhile */
+        return;
     switch (spoken) {
     case QUEUE_TAKEN:
         taken(q, d, c, now_ms);

@@ -3,7 +3,7 @@ that is taken for each recipient's own, so that all that waits is refused, messa
 
 import pytest
 
-from apart import Sender
+from apart import Sender, tenants
 from conftest import wait_for
 
 STREAMS = """
@@ -77,3 +77,28 @@ def test_a_restart_sends_no_faster(relay_factory, mailhost, dns, delivery_port):
     relay.stop()
     relay.start()
     assert "messages a minute" not in relay.command("destination", "show", name, check=False).stdout
+
+
+@pytest.mark.parametrize("code", ["554 5.7.1 too many messages from your IP, rate limited", TOO_FAST])
+def test_one_domain_at_a_shared_host_slows_no_other(relay_factory, mailhost, dns, delivery_port, code):
+    """Whoever has a domain at a host that many share may choose the words that refuse his mail: said to two tenants, they slow
+    nobody's mail to others there."""
+    dns.mail("evil.test", "mx.shared.test=127.0.0.1")
+    dns.mail("good.test", "mx.shared.test=127.0.0.1")
+
+    def answer(line, connection):
+        return code if line.startswith("RCPT") and "@evil.test" in line else None
+
+    host = mailhost(answer)
+    relay = relay_factory(STREAMS)
+    senders = tenants(relay, "one", "two")
+    for i in range(4):
+        for who, sender in senders.items():
+            sender.send(f"u{i}@evil.test", f"evil {i}", sender=f"hello@{who}.test")
+    name = f"mx.shared.test:{delivery_port}"
+    wait_for(lambda: "speed" in relay.json("destination", "show", name), 30, 0.1)
+    for i in range(20):
+        for who, sender in senders.items():
+            sender.send(f"u{i}@good.test", f"good {i}", sender=f"hello@{who}.test")
+    wait_for(lambda: len(host.messages) == 40, 15, 0.1)
+    assert "speed" in relay.json("destination", "show", name)

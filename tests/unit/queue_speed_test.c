@@ -22,12 +22,17 @@ struct play {
     unsigned sent[2]; /* by tenant: a, b */
 };
 
-static void add(struct play *p, const char *tenant, enum stream_class class, unsigned count)
+static void add_to(struct play *p, const char *tenant, const char *domain, enum stream_class class, unsigned count)
 {
     for (unsigned i = 0; i < count; i++) {
-        struct queue_entry e = {.message = ++p->next_message, .class = class, .tenant = tenant, .domain = "dest.test", .due_ms = p->now_ms, .expires_ms = 1000000000};
+        struct queue_entry e = {.message = ++p->next_message, .class = class, .tenant = tenant, .domain = domain, .due_ms = p->now_ms, .expires_ms = 1000000000};
         queue_add(p->queue, &e, 1, p->now_ms);
     }
+}
+
+static void add(struct play *p, const char *tenant, enum stream_class class, unsigned count)
+{
+    add_to(p, tenant, "dest.test", class, count);
 }
 
 static void takes_work(struct play *p, const struct queue_attempt *attempt)
@@ -54,7 +59,7 @@ static void decides(struct play *p)
     const struct queue_answer answer = {.hosts = hosts, .host_count = 1, .port = 25, .route = "", .trust = 1, .connections = 1, .valid_ms = 100000000};
     while (queue_decide(p->queue, &decision, p->now_ms)) {
         if (decision.kind == QUEUE_RESOLVE)
-            EXPECT(queue_resolved(p->queue, "dest.test", &answer, p->now_ms), "asked for");
+            EXPECT(queue_resolved(p->queue, decision.domain, &answer, p->now_ms), "asked for");
         else if (decision.kind == QUEUE_OPEN)
             opens(p, &decision);
         else if (decision.kind == QUEUE_SEND)
@@ -172,6 +177,91 @@ static void what_one_meets_now_and_then_slows_him_only(void **state)
         EXPECT(sent_beside(every[i], 0) == MESSAGES, "all of the other's mail has gone in a minute");
         EXPECT(sent_beside(every[i], 10) < MESSAGES, "what both meet slows both");
     }
+}
+
+/* ---- whose recipients it was said of ---- */
+
+/* At a host that many share: how much of another domain's mail goes in a minute, for which nothing is refused. */
+static unsigned sent_to_neighbour(const char *const *refusing, size_t count)
+{
+    struct play p = begin();
+    unsigned taken = 0;
+    for (size_t i = 0; i < count; i++) {
+        add_to(&p, "a", refusing[i], STREAM_DIGEST, 20);
+        add_to(&p, "b", refusing[i], STREAM_DIGEST, 20);
+    }
+    add_to(&p, "a", "good.test", STREAM_DIGEST, MESSAGES);
+    add_to(&p, "b", "good.test", STREAM_DIGEST, MESSAGES);
+    add_to(&p, "c", "good.test", STREAM_DIGEST, MESSAGES);
+    decides(&p);
+    while (p.now_ms < 60 * 1000 && taken < 3 * MESSAGES) {
+        if (p.attempt) {
+            bool good = strcmp(p.attempt->domain, "good.test") == 0;
+            taken += good;
+            answers(&p, good ? QUEUE_TAKEN : QUEUE_TOO_FAST);
+        } else {
+            p.now_ms = queue_wake_ms(p.queue);
+            decides(&p);
+        }
+    }
+    queue_free(p.queue);
+    return taken;
+}
+
+static void what_is_said_for_one_domain_slows_no_other(void **state)
+{
+    static const char *const evil[] = {"evil.test"};
+    static const char *const two[] = {"evil.test", "worse.test"};
+    static const char *const names[] = {"a.evil.test", "b.evil.test", "c.evil.test", "d.evil.test"};
+    (void)state;
+    EXPECT(sent_to_neighbour(evil, COUNT_OF(evil)) == 3 * MESSAGES, "the neighbour's mail goes");
+    EXPECT(sent_to_neighbour(two, COUNT_OF(two)) == 3 * MESSAGES, "the same beside two");
+    EXPECT(sent_to_neighbour(names, COUNT_OF(names)) == 3 * MESSAGES, "or beside one who has many names");
+}
+
+/* Every second message is refused, whoever it is for. */
+static void what_is_said_for_three_slows_all(void **state)
+{
+    static const char *const domains[] = {"x.test", "y.test", "z.test"};
+    (void)state;
+    struct play p = begin();
+    struct queue_destination_view v;
+    for (size_t i = 0; i < COUNT_OF(domains); i++)
+        add_to(&p, "a", domains[i], STREAM_DIGEST, MESSAGES);
+    decides(&p);
+    for (unsigned n = 0; p.now_ms < 30 * 1000; n++) {
+        if (p.attempt)
+            answers(&p, n % 2 ? QUEUE_TOO_FAST : QUEUE_TAKEN);
+        else {
+            p.now_ms = queue_wake_ms(p.queue);
+            decides(&p);
+        }
+    }
+    while (p.attempt)
+        answers(&p, QUEUE_TOO_FAST);
+    add_to(&p, "a", "fourth.test", STREAM_DIGEST, 1);
+    decides(&p);
+    EXPECT(!p.attempt, "a fourth domain's mail waits, too");
+    EXPECT(queue_find_destination(p.queue, "mx.dest.test:25", &v, p.now_ms) && v.a_minute > 0 && v.next_ms > 0, "for that");
+    queue_free(p.queue);
+}
+
+static void names_under_one_suffix_are_apart(void **state)
+{
+    (void)state;
+    struct play p = begin();
+    add_to(&p, "a", "evil.co.uk", STREAM_DIGEST, 5);
+    decides(&p);
+    answers(&p, QUEUE_TOO_FAST);
+    EXPECT(!p.attempt, "its mail waits");
+    add_to(&p, "a", "good.co.uk", STREAM_DIGEST, 1);
+    decides(&p);
+    EXPECT(p.attempt, "another's does not");
+    answers(&p, QUEUE_TAKEN);
+    add_to(&p, "a", "www.evil.co.uk", STREAM_DIGEST, 1);
+    decides(&p);
+    EXPECT(!p.attempt, "what lies below it does");
+    queue_free(p.queue);
 }
 
 /* ---- after a restart ---- */
@@ -298,6 +388,9 @@ int main(void)
         cmocka_unit_test(mail_goes_apart_and_codes_do_not_wait),
         cmocka_unit_test(all_that_change_are_kept_in_turn),
         cmocka_unit_test(whose_it_was_is_known_after_a_restart),
+        cmocka_unit_test(names_under_one_suffix_are_apart),
+        cmocka_unit_test(what_is_said_for_one_domain_slows_no_other),
+        cmocka_unit_test(what_is_said_for_three_slows_all),
         cmocka_unit_test(what_one_meets_now_and_then_slows_him_only),
         cmocka_unit_test(what_one_tenant_meets_slows_nobody),
     };
