@@ -114,6 +114,7 @@ uint64_t dispatch_trust(const struct settings *settings, const struct config_rou
 
 /* See queue_names_reply(). */
 void dispatch_names_reply(struct dispatch *d, uint64_t connection, const struct verdict *reply);
+void dispatch_sent_too_fast(struct dispatch *d, uint64_t connection, const struct verdict *reply);
 
 /* See queue_pause.h. */
 void dispatch_was_refused(struct dispatch *d, const struct queue_attempt *attempt,

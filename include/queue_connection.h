@@ -89,6 +89,10 @@ MUST_CHECK enum queue_next queue_message_done(struct queue *q, uint64_t connecti
 /* With which reply it takes less: told before a QUEUE_TOO_FAST; copied. */
 void queue_names_reply(struct queue *q, uint64_t connection, const char *reply);
 
+/* The same was said of a message that it carries, and the connection has ended over it (421 at RCPT
+ * or later): told before queue_connection_failed(). */
+void queue_sent_too_fast(struct queue *q, uint64_t connection, int64_t now_ms);
+
 /* Whose message it carries (MAIL FROM; the text is not kept): told before what the server has said
  * to its MAIL, as that may be about the sender. */
 void queue_names_sender(struct queue *q, uint64_t connection, const char *sender);

@@ -83,6 +83,13 @@ void queue_names_reply(struct queue *q, uint64_t connection, const char *reply)
     c->lane->destination->fast_said = xstrdup(reply);
 }
 
+void queue_sent_too_fast(struct queue *q, uint64_t connection, int64_t now_ms)
+{
+    const struct connection *c = connection_find(q, connection);
+    if (c && c->attempt)
+        too_fast(q, c->lane->destination, c, now_ms);
+}
+
 static void taken(struct queue *q, struct destination *d, const struct connection *c,
                   int64_t now_ms)
 {

@@ -102,3 +102,17 @@ def test_one_domain_at_a_shared_host_slows_no_other(relay_factory, mailhost, dns
             sender.send(f"u{i}@good.test", f"good {i}", sender=f"hello@{who}.test")
     wait_for(lambda: len(host.messages) == 40, 15, 0.1)
     assert "speed" in relay.json("destination", "show", name)
+
+
+@pytest.mark.parametrize("stage", ["RCPT", "DATA"])
+def test_a_421_slows_as_a_450_does(relay_factory, mailhost, dns, delivery_port, stage):
+    """As Google says it: at RCPT or later, and ends the connection with it."""
+    dns.mail("dest.test", "mx.dest.test=127.0.0.1")
+    mailhost(lambda line, connection: TOO_FAST.replace("450", "421") if line.startswith(stage) else None)
+    relay = relay_factory(STREAMS).start()
+    sender = Sender(relay)
+    name = f"mx.dest.test:{delivery_port}"
+    for i in range(10):
+        sender.send(f"u{i}@dest.test", f"news {i}")
+    row = wait_for(lambda: [r for r in [relay.json("destination", "show", name)] if "speed" in r], 15, 0.1)[0]
+    assert row["speed"]["messages_a_minute"] >= 1, row

@@ -179,6 +179,18 @@ void attempt_tells_failure(const struct attempt *p, const struct verdict *v, con
     tell(p, 0, &action, in.stage, v);
 }
 
+bool attempt_lost_as_too_fast(const struct attempt *p, const struct verdict *v)
+{
+    char site[64];
+    struct reply_input in = {.answer = v, .stage = REPLY_AT_RCPT};
+    if (!v->heard || v->code < 400)
+        return false;
+    if (attempt_site(p, 0, site))
+        in.provider = span_of(site);
+    const struct reply_judgement judgement = reply_judge(&in);
+    return reply_action(&in, &judgement).what == REPLY_DO_SLOW;
+}
+
 bool attempt_is_refused_for_others(const struct attempt *p)
 {
     struct reply_judgement judgement;

@@ -22,6 +22,8 @@ void attempt_tells_refusals(const struct attempt *p);
  */
 void attempt_tells_failure(const struct attempt *p, const struct verdict *v, const char *host,
                            bool at_mail);
+/* By what ended the connection after MAIL was taken: is more sent than is taken? */
+bool attempt_lost_as_too_fast(const struct attempt *p, const struct verdict *v);
 /* Does other mail wait because of it? Then those who are left do, too. */
 bool attempt_is_refused_for_others(const struct attempt *p);
 /* So long it waits, as its sending domain, or all of its mailboxes, do; 0: it goes. */

@@ -172,6 +172,14 @@ void dispatch_names_reply(struct dispatch *d, uint64_t connection, const struct 
     pthread_mutex_unlock(&d->mutex); /* the end of the message will decide */
 }
 
+void dispatch_sent_too_fast(struct dispatch *d, uint64_t connection, const struct verdict *reply)
+{
+    dispatch_names_reply(d, connection, reply);
+    int64_t now_ms = dispatch_begin(d);
+    queue_sent_too_fast(d->queue, connection, now_ms);
+    pthread_mutex_unlock(&d->mutex); /* the end of the connection will decide */
+}
+
 void dispatch_was_refused(struct dispatch *d, const struct queue_attempt *attempt,
                           const struct queue_refusal_said *said)
 {

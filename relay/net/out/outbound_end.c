@@ -126,6 +126,8 @@ void outbound_fail(struct outbound *c, enum queue_failure how, const struct verd
     print_why(c, v, why);
     if (c->opened && c->delivery_live && !c->refusal_told)
         attempt_tells_failure(p, v, c->host_name, delivery_refuses_mail(&c->delivery));
+    if (how == QUEUE_FAIL_BROKE && attempt_lost_as_too_fast(p, v))
+        dispatch_sent_too_fast(c->home->shared->dispatch, c->number, v);
     bool untried = dispatch_failed(
         c->home->shared->dispatch, c->number,
         attempt_has_answer(p) && how != QUEUE_FAIL_BROKE ? QUEUE_FAIL_LOST : how, why);
