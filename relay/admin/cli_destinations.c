@@ -368,6 +368,22 @@ int cli_destination_rest(struct cli *cli)
     return CLI_OK;
 }
 
+/* What it ends: the first that there was. */
+static const char *what_ended(const json_t *answer)
+{
+    static const struct {
+        const char *was, *text;
+    } ends[] = {
+        {"rested", "is tried again"},
+        {"partly_rested", "is tried again with mail of all tenants: some of it rested"},
+        {"slowed", "is tried again with all that there is: it was slowed"},
+    };
+    for (size_t i = 0; i < COUNT_OF(ends); i++)
+        if (json_row_is(answer, ends[i].was))
+            return ends[i].text;
+    return "had no rest; it is tried as usual";
+}
+
 int cli_destination_resume(struct cli *cli)
 {
     json_t *answer = NULL;
@@ -382,11 +398,12 @@ int cli_destination_resume(struct cli *cli)
     } else if (code == CLI_OK) {
         cli_print_safe(json_row_get(answer, "destination"));
         if (json_row_int(answer, "pauses") > 0)
-            printf(" is tried again; pauses of its mail that have ended: %lld\n",
+            printf(" is tried again; pauses of its mail that have ended: %lld
+",
                    json_row_int(answer, "pauses"));
         else
-            puts(json_row_is(answer, "rested") ? " is tried again"
-                                               : " had no rest; it is tried as usual");
+            printf(" %s
+", what_ended(answer));
     }
     json_decref(answer);
     return code;

@@ -30,6 +30,7 @@ static bool add_event(struct database *db, const char *name, const char *kind, c
 /* How it was until now. */
 struct before {
     bool rested, by_order;
+    bool partly, slowed; /* some tenant's mail rested, or was held to a number; mail went apart */
 };
 
 static struct before describe_before(struct control *c, const char *name)
@@ -38,7 +39,10 @@ static struct before describe_before(struct control *c, const char *name)
     if (!c->relay->calls->find(c->relay->dispatch, name, &before))
         return (struct before){0};
     const struct destinations_row *row = &before.one.rows[0];
-    const struct before was = {.rested = row->rest_ms > 0, .by_order = row->rests_by_operator};
+    const struct before was = {.rested = row->rest_ms > 0,
+                               .by_order = row->rests_by_operator,
+                               .partly = row->tenant_rest_ms > 0 || row->tenant_ceiling_ms > 0,
+                               .slowed = row->a_minute > 0};
     PUT(c->answer, FIELD("destination", name));
     if (was.rested)
         json_object_set_new(c->answer, "before", control_describe_destination(row));
@@ -313,7 +317,8 @@ bool control_destination_resume(struct database *db, struct control *c, struct e
         return false;
     const struct before was = describe_before(c, name);
     size_t pauses = count_pauses(c, name);
-    PUT(c->answer, FLAG("rested", was.rested), FIELD("pauses", pauses));
+    PUT(c->answer, FLAG("rested", was.rested), FLAG("partly_rested", was.partly),
+        FLAG("slowed", was.slowed), FIELD("pauses", pauses));
     return resume_one(db, c, name, false, was.by_order, err) &&
            add_pauses_event(db, c, name, pauses, err);
 }

@@ -40,7 +40,7 @@ def test_its_mail_goes_apart_until_somebody_resumes_it(relay_factory, mailhost, 
     wait_for(lambda: len(other.messages) == 50, 60, 0.1)
     assert len(refused) < 60, len(refused)
     closed[0] = False
-    relay.command("destination", "resume", name)
+    assert "it was slowed" in relay.command("destination", "resume", name)
     wait_for(lambda: len(host.messages) == 200, 60, 0.1)
     assert "speed" not in relay.json("destination", "show", name)
 
@@ -116,3 +116,18 @@ def test_a_421_slows_as_a_450_does(relay_factory, mailhost, dns, delivery_port, 
         sender.send(f"u{i}@dest.test", f"news {i}")
     row = wait_for(lambda: [r for r in [relay.json("destination", "show", name)] if "speed" in r], 15, 0.1)[0]
     assert row["speed"]["messages_a_minute"] >= 1, row
+
+
+def test_what_a_resume_ends_is_said(relay_factory, mailhost, dns, delivery_port):
+    """Also where mail of some tenants alone rested, as what is refused at MAIL."""
+    dns.mail("dest.test", "mx.dest.test=127.0.0.1")
+    mailhost(lambda line, connection: "450 4.7.1 Too many messages" if line.startswith("MAIL") and "@two.test" in line else None)
+    relay = relay_factory(STREAMS)
+    senders = tenants(relay, "one", "two")
+    for i in range(10):
+        for who, sender in senders.items():
+            sender.send(f"u{i}@dest.test", f"news {i}", sender=f"hello@{who}.test")
+    name = f"mx.dest.test:{delivery_port}"
+    wait_for(lambda: relay.json("destination", "show", name).get("tenant_rest", {}).get("rests_s", 0) > 1, 30, 0.1)
+    text = relay.command("destination", "resume", name)
+    assert "some of it rested" in text, text
