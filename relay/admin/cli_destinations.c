@@ -398,12 +398,10 @@ int cli_destination_resume(struct cli *cli)
     } else if (code == CLI_OK) {
         cli_print_safe(json_row_get(answer, "destination"));
         if (json_row_int(answer, "pauses") > 0)
-            printf(" is tried again; pauses of its mail that have ended: %lld
-",
+            printf(" is tried again; pauses of its mail that have ended: %lld\n",
                    json_row_int(answer, "pauses"));
         else
-            printf(" %s
-", what_ended(answer));
+            printf(" %s\n", what_ended(answer));
     }
     json_decref(answer);
     return code;

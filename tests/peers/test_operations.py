@@ -109,6 +109,21 @@ def test_what_is_being_tried_is_said_with_host_and_stage(relay_factory, dns, del
         relay.command("queue", "delete", "--all")
 
 
+def test_mail_is_chosen_by_its_senders_domain(relay_factory, dns, delivery_port):
+    """As what a domain whose records are missing has sent: by @DOMAIN, which is no part of another's name."""
+    relay = relay_factory(QUICK).start()
+    dns.mail("a.test", "mx.a.test=127.0.0.3")
+    with talker("127.0.0.3", delivery_port, answer=busy):
+        id = send(relay, "x@a.test")
+        relay.wait_kind(id, "deferred")
+        assert [row["id"] for row in relay.queue("--sender", "@CLUB.test")] == [id]
+        for other in ("@lub.test", "club.test", "@test", "@%", "@"):
+            assert relay.queue("--sender", other) == [], other
+        assert "1 recipient changed" in relay.command("queue", "hold", "--sender", "@club.test")
+        assert len(relay.queue("--held", "--sender", "@club.test")) == 1
+        assert "1 recipient changed" in relay.command("queue", "release", "--sender", "@club.test")
+
+
 def test_a_rest_says_what_was_and_what_it_costs(relay_factory, dns, delivery_port):
     """Kind: a command that changes more, or less, than it says."""
     relay = relay_factory(QUICK).start()

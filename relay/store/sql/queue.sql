@@ -46,7 +46,8 @@ iif(r.domain = '', '', coalesce(way.source, ''))
 -- :part QUEUE_FILTER
 FROM recipient r
 JOIN message m ON m.id = r.message
-WHERE (?4 IS NULL OR m.sender = ?4 COLLATE NOCASE)
+WHERE (?4 IS NULL OR m.sender = ?4 COLLATE NOCASE
+       OR (?4 LIKE '@%' AND substr(m.sender, -length(?4)) = ?4 COLLATE NOCASE)) -- all of a domain's
   AND (?6 IS NULL OR m.credential = ?6)
   AND (?10 IS NULL OR (
     r.domain IN (SELECT value ->> 0 FROM json_each(?10))
