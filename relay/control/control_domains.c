@@ -166,7 +166,7 @@ static bool tell_waiting(struct database *db, struct control *c, struct err *err
         return false;
     snprintf(text, sizeof(text),
              "%lld recipients of mail of %.100s are in the queue, and wait as nothing signs it: "
-             "'sealpost queue bounce' returns it, and 'sealpost domain add %.100s' makes new keys, "
+             "'queue bounce' returns it, and 'sealpost domain add %.100s' makes new keys, "
              "which are to be published",
              (long long)count, filter.author, filter.author);
     if (count > 0)
