@@ -170,9 +170,27 @@ static void print_dialogue(json_t *rows)
     }
 }
 
-/* What a receiver would say of mail from there. */
-static void print_judgement(struct cli *cli, const char *sender)
+/* The domain of the last MAIL in a dialogue, which may be that of a return path. */
+static void envelope_domain(struct span dialogue, char domain_r[ADDRESS_DOMAIN_MAX + 1])
 {
+    const struct span mail = SPAN("C: MAIL FROM:<");
+    while (dialogue.len > 0) {
+        struct span line = span_take(&dialogue, '\n');
+        struct address address;
+        if (!span_starts_nocase(line, mail))
+            continue;
+        line = span_from(line, mail.len);
+        if (!address_parse(span_take(&line, '>'), &address) ||
+            !address_domain_ascii(address.domain, domain_r))
+            return;
+    }
+}
+
+/* What a receiver would say of the message: the envelope is as it went. */
+static void print_judgement(struct cli *cli, const char *sender, const json_t *rows)
+{
+    size_t i;
+    const json_t *row;
     json_t *keys = NULL;
     struct err err = {0};
     struct address address;
@@ -183,6 +201,11 @@ static void print_judgement(struct cli *cli, const char *sender)
     if (ok) {
         snprintf(j->return_domain, sizeof(j->return_domain), "%s",
                  cli->config ? config_return_domain(cli->config, j->author, j->author) : j->author);
+        json_array_foreach(rows, i, row)
+        {
+            if (strcmp(json_row_get(row, "kind"), "dialogue") == 0)
+                envelope_domain(span_of(json_row_get(row, "reply")), j->return_domain);
+        }
         judged_keys(j, json_object_get(keys, "rows"));
         cli_tenant_of(cli, j->author, j->tenant);
         ok = cli->config ? judged_run(cli->config, j, 1, &err)
@@ -229,7 +252,7 @@ int cli_send_test(struct cli *cli)
         printf(" (");
         cli_print_safe(json_row_get(outcome, "remote"));
         printf(")\n\n");
-        print_judgement(cli, sender);
+        print_judgement(cli, sender, json_object_get(events, "rows"));
     }
     json_decref(events);
     return delivered ? CLI_OK : CLI_NO;

@@ -142,6 +142,17 @@ def test_success_is_told_here_and_only_failures_are_asked_for(relay_factory, dns
         host.stop()
 
 
+def test_send_test_goes_by_the_return_path_and_is_judged_by_it(relay, receiver):
+    """What is tried is what applications get: the same envelope, and the verdict is about that one."""
+    text = relay.command("send-test", "a@dest.test", "--from", "hello@club.test")
+    (sender,) = receiver.of("a@dest.test")
+    assert TOKEN.fullmatch(sender) and f"C: MAIL FROM:<{sender}>" in text, text
+    id = re.search(r"Accepted as (\S+)", text)[1]
+    assert relay.json("returns", "whose", sender)["id"] == id
+    verdict = text.split("A receiver would say ")[1]  # nothing is published for the return path: SPF knows nobody there
+    assert "SPF" in verdict and not re.search(r"SPF[^;:]* pass", verdict), verdict
+
+
 def test_the_null_sender_stays_as_it_is(relay, receiver):
     id = relay.send(sender="", message="From: <hello@club.test>\r\nSubject: x\r\n\r\nhello\r\n")
     relay.wait_kind(id, "delivered")

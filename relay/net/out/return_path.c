@@ -9,7 +9,7 @@
 static const char *domain_of(const struct settings *settings, const struct mail *m)
 {
     const struct config_domain *d = config_domain(settings->config, m->from_domain);
-    bool ours = m->protocol[0] == '\0';
+    bool ours = m->protocol[0] == '\0' && !m->dialogue; /* send-test's goes as applications' does */
     return d && !ours && m->envelope.sender[0] ? d->return_path : "";
 }
 

@@ -38,7 +38,7 @@ FROM recipient r
 JOIN message m ON m.id = r.message
 WHERE r.message = ?1
   AND r.number = ?2
-  AND m.protocol <> '';
+  AND (m.protocol <> '' OR m.dialogue);
 
 -- :name RETURN_PATH_TOLD
 UPDATE return_path
