@@ -149,6 +149,56 @@ static void warn_of_rule(const struct cli *cli, json_t *keys, struct span rule, 
     add_warning(cli, warnings, text);
 }
 
+/* The "tenant" of the row of that name, "" when there is none. */
+static const char *tenant_of(const json_t *rows, const char *name)
+{
+    size_t i;
+    const json_t *row;
+    json_array_foreach(rows, i, row)
+    {
+        if (strcmp(json_row_get(row, "name"), name) == 0)
+            return json_row_get(row, "tenant");
+    }
+    return "";
+}
+
+/* A domain of "default" is for all that send; one of another tenant is that one's. */
+static void warn_of_other_tenant(const struct cli *cli, const json_t *domains, struct span rule,
+                                 const char *tenant, json_t *warnings)
+{
+    struct address address;
+    char domain[ADDRESS_DOMAIN_MAX + 1];
+    char text[2 * ADDRESS_DOMAIN_MAX + 400];
+    if (address_parse(rule, &address))
+        rule = address.domain;
+    if (!address_domain_ascii(rule, domain))
+        return;
+    const char *owner = tenant_of(domains, domain);
+    if (!*owner || strcmp(owner, "default") == 0 || strcmp(owner, tenant) == 0)
+        return;
+    snprintf(text, sizeof(text),
+             "%s is a domain of tenant %.64s, and this credential is tenant %.64s's: it sends as "
+             "that domain all the same, signed by its key. If that is not meant: \"sealpost user "
+             "change NAME --remove-domain %s\"",
+             domain, owner, tenant, domain);
+    add_warning(cli, warnings, text);
+}
+
+static void warn_of_tenants(struct cli *cli, const char *rules, json_t *warnings)
+{
+    json_t *domains = NULL;
+    json_t *users = NULL;
+    if (*rules && cli_ask(cli, cli_request("domain.list", NULL), &domains) == CLI_OK &&
+        cli_ask(cli, cli_request("user.list", NULL), &users) == CLI_OK) {
+        const char *tenant = tenant_of(json_object_get(users, "rows"), cli->arguments[0]);
+        for (struct span rest = span_of(rules); rest.len > 0;)
+            warn_of_other_tenant(cli, json_object_get(domains, "rows"), span_take(&rest, ' '),
+                                 tenant, warnings);
+    }
+    json_decref(domains);
+    json_decref(users);
+}
+
 /* Domains and streams that the relay does not know: mail of them is refused. */
 static json_t *warn_of_unknown(struct cli *cli, const char *rules, const char *streams)
 {
@@ -160,6 +210,7 @@ static json_t *warn_of_unknown(struct cli *cli, const char *rules, const char *s
     while (rest.len > 0)
         warn_of_rule(cli, json_object_get(answer, "rows"), span_take(&rest, ' '), warnings);
     json_decref(answer);
+    warn_of_tenants(cli, rules, warnings);
     for (rest = span_of(streams); rest.len > 0;)
         warn_of_stream(cli, span_take(&rest, ' '), warnings);
     if (cli_option(cli, "stream", 0))

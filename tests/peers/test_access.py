@@ -620,3 +620,18 @@ def test_mail_that_waits_of_a_domain_that_is_removed_is_told_and_held_when_it_is
     assert [row["state"] for row in relay.json("queue", "list")] == ["held"] and len(sink.messages()) == 1 and other != mine
     relay.command("queue", "release", "--id", mine)
     wait_for(lambda: relay.json("queue", "list") == [], 30)
+
+
+def test_a_credential_with_the_domain_of_another_tenant_is_told(relay_factory):
+    """By an administrator's typing error one tenant's application would send as another's domain. The domain of "default" is everybody's."""
+    relay = relay_factory().start()
+    relay.command("domain", "add", "swim.example", "--tenant", "swim")
+    told = "swim.example is a domain of tenant swim, and this credential is tenant club's"
+    done = relay.command("user", "add", "evil", "--domain", "club.test", "--domain", "info@swim.example", "--tenant", "club", check=False)
+    assert done.returncode == 0 and done.stderr.count("tenant swim") == 1 and told in done.stderr, done
+    for words in (["user", "add", "own", "--domain", "swim.example", "--tenant", "swim"],
+                  ["user", "add", "fair", "--domain", "club.test", "--tenant", "club"]):
+        assert "is a domain of" not in relay.command(*words, check=False).stderr, words
+    done = relay.command("user", "change", "fair", "--add-domain", "swim.example", check=False)
+    assert done.returncode == 0 and told in done.stderr, done
+    assert any(told in warning for warning in relay.json("user", "add", "more", "--domain", "swim.example", "--tenant", "club")["warnings"])
