@@ -261,19 +261,37 @@ static const char *option_name(const char *word)
     return word + 2;
 }
 
-static const char *unknown_option(struct cli *cli, const char *name)
+/* "unknown option --limti, did you mean --limit?": among these, and those of all commands. */
+static void say_unknown_option(const char *name, struct span options, char *text_r, size_t size)
 {
+    static const char *const everywhere[] = {"json", "help", "version"};
     struct similar near;
-    char hint[100];
-    struct span options = span_of(cli->command->options);
     similar_init(&near, name);
     while (options.len > 0) {
         struct span option = span_take(&options, ' ');
         similar_try(&near, span_first(option, span_find(option, '=')));
     }
-    similar_text(&near, hint, sizeof(hint));
-    snprintf(cli->wrong, sizeof(cli->wrong), "unknown option --%.40s%s", name, hint);
+    for (size_t i = 0; i < COUNT_OF(everywhere); i++)
+        similar_try(&near, span_of(everywhere[i]));
+    snprintf(text_r, size, "unknown option --%.40s%s%s%s", name,
+             near.best[0] ? ", did you mean --" : "", near.best, near.best[0] ? "?" : "");
+}
+
+static const char *unknown_option(struct cli *cli, const char *name)
+{
+    say_unknown_option(name, span_of(cli->command->options), cli->wrong, sizeof(cli->wrong));
     return cli->wrong;
+}
+
+/* Where a command was awaited. */
+static int unknown_first_option(const char *name)
+{
+    char text[160];
+    struct err err = {0};
+    say_unknown_option(name, SPAN_NONE, text, sizeof(text));
+    err_set(&err, ERR_USAGE, "%s%s", text,
+            text[strlen(text) - 1] == '?' ? "" : ": options of a command come behind it");
+    return cli_fail(&err);
 }
 
 /* One word of the command line; `used_r` counts how many were taken. NULL, or what is wrong. */
@@ -358,6 +376,8 @@ static void join(const char *words, int argc, char **argv, char *text_r, size_t 
 /* One line, and how to go on. A first word that is right is answered with what may follow it. */
 static int unknown_command(int argc, char **argv)
 {
+    if (strncmp(argv[0], "--", 2) == 0)
+        return unknown_first_option(option_name(argv[0]));
     char given[80] = "";
     char best[64] = "";
     char follow[400] = "";
@@ -400,8 +420,8 @@ static int print_version(const struct cli *cli)
 
 static int print_usage(const struct command *command)
 {
-    printf("usage: sealpost %s %s\n       %s\n", command->words, command->usage,
-           command->description);
+    printf("usage: sealpost %s%s%s\n       %s\n", command->words, command->usage[0] ? " " : "",
+           command->usage, command->description);
     return CLI_OK;
 }
 

@@ -39,8 +39,12 @@ def run(*arguments, **options):
     ("sts", "sts is followed by one of: show, refresh, forget"),
     ("frobnicate", 'unknown command "frobnicate": see \'sealpost --help\''),
     ("\x1b[2J", "unknown command"),
-    ("queue list --limti 3", "unknown option --limti; did you mean \"limit\"?"),
-    ("suppress add x --exprise 1d", "did you mean \"expires\"?"),
+    ("queue list --limti 3", "unknown option --limti, did you mean --limit?"),
+    ("suppress add x --exprise 1d", ", did you mean --expires?"),
+    ("status --jsn", "unknown option --jsn, did you mean --json?"),
+    ("--jsn status", "unknown option --jsn, did you mean --json?"),
+    ("--verison", "unknown option --verison, did you mean --version?"),
+    ("--limit 3 queue list", "unknown option --limit: options of a command come behind it"),
 ])
 def test_a_word_that_is_no_command_is_answered_in_one_line(words, answer):
     done = run(*words.split(" "))
@@ -55,6 +59,7 @@ def test_help_of_a_group_is_its_commands_and_a_missing_value_has_a_name():
         assert len(told) == 9 and {first for first, _ in told} == {"webhook"}, lines
     assert run("key", "--help").stdout.count("sealpost key ") >= 2
     assert "--version" in run("frobnicate", "--help").stdout
+    assert run("status", "--help").stdout.startswith("usage: sealpost status\n")
     done = run("webhook", "replay", "3", "--since")
     assert done.returncode == 2 and "--since needs a value" in done.stderr, done.stderr
 
