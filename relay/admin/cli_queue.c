@@ -234,6 +234,19 @@ static void say_changed(const struct cli *cli, json_int_t changed, json_t *resti
     printf("%lld recipient%s changed\n", (long long)changed, changed == 1 ? "" : "s");
 }
 
+/* What is not in the queue may have been: whoever has its ID can find out. */
+static void say_gone(const struct cli *cli)
+{
+    struct err err = {0};
+    if (cli->argument_count == 0)
+        return;
+    err_set(&err, ERR_NOT_FOUND,
+            "%.60s: nothing of such a message is in the queue, or not in a state to change so: see "
+            "'sealpost trace %.60s'",
+            cli->arguments[0], cli->arguments[0]);
+    cli_fail(&err);
+}
+
 /* A change needs something that says which; everything must be said. Many are changed page by page,
  * so that new mail is taken in between. */
 static int change(struct cli *cli, const char *verb)
@@ -263,6 +276,8 @@ static int change(struct cli *cli, const char *verb)
     if (code == CLI_OK)
         say_changed(cli, changed, resting);
     json_decref(resting);
+    if (code == CLI_OK && changed == 0)
+        say_gone(cli);
     if (code != CLI_OK)
         return code;
     return changed > 0 ? CLI_OK : CLI_NO;

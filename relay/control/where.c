@@ -328,7 +328,9 @@ static bool not_found(const struct destinations_list *known, const char *given, 
         if (strcasestr(known->rows[i].name, given))
             add_hint(hint, sizeof(hint), "; did you mean ", known->rows[i].name, hints++);
     return err_set(err, ERR_NOT_FOUND, "no destination \"%.60s\"%s%s", given,
-                   hints > 0 ? hint : " is known just now: see 'sealpost destination list'",
+                   hints > 0 ? hint
+                             : " is known just now: see 'sealpost destination list'; mail in the "
+                               "queue is found by its recipients' domain, --domain",
                    hints > 0 ? "?" : "");
 }
 

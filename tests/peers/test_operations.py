@@ -335,3 +335,15 @@ def test_how_things_are_costs_little_where_there_are_many_domains(relay_factory)
     for _ in range(10):
         assert [row["domain"] for row in relay.json("status")["unsigned"]] == ["d7.test"]
     assert processor_s(relay.process.pid) - before < 5
+
+
+def test_a_change_of_what_is_not_in_the_queue_says_where_to_look(relay, sink):
+    """A message that has been delivered, and a destination that a relay that has been started anew does not know yet."""
+    id = relay.send()
+    sink.wait(1)
+    wait_for(lambda: relay.json("queue", "list") == [])
+    for verb in ("retry", "hold", "release", "bounce", "delete"):
+        done = relay.command("queue", verb, id, check=False)
+        assert done.returncode == 1 and f"see 'sealpost trace {id}'" in done.stderr and done.stderr.count("\n") == 1, (verb, done)
+    done = relay.command("queue", "retry", "--destination", "mx.nowhere.test:25", check=False)
+    assert done.returncode == 1 and "is known just now" in done.stderr and "--domain" in done.stderr and done.stderr.count("\n") == 1, done
