@@ -49,7 +49,8 @@ void keyring_tell_missing(struct keyring *k);
 typedef void keyring_on_key(void *context, const struct database_key *key, const char *why);
 MUST_CHECK bool keyring_look(const char *state_dir, struct database *db, keyring_on_key *on_key,
                              void *context, struct err *err);
-/* The same of a store as it lies there, and each key is decoded; of one that cannot be read nothing is said. */
+/* The same of a store as it lies there, and each key is decoded; of one that cannot be read nothing
+ * is said. */
 MUST_CHECK bool keyring_check_store(const char *state_dir, keyring_on_key *on_key, void *context,
                                     struct err *err);
 

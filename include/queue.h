@@ -107,9 +107,9 @@ enum queue_reason {
     QUEUE_UNRESOLVABLE, /* SETTLE: `result` and `text` as given to queue_unresolvable() */
     QUEUE_EXPIRED,      /* SETTLE: its time is over; `text` says what it waited for */
     QUEUE_IDLE_OVER,    /* CLOSE: not used for idle_ms, too many idle, or of no more use */
-    QUEUE_ROOM,         /* CLOSE: others wait for its place */
-    QUEUE_GIVEN_UP,     /* CLOSE: does not open, and others wait for its place */
-    QUEUE_DRAINING,     /* CLOSE */
+    QUEUE_ROOM,         /* CLOSE, also the next two: others wait for its place */
+    QUEUE_GIVEN_UP,     /* does not open, and others wait for its place */
+    QUEUE_DRAINING,
     QUEUE_REST_OVER,    /* EVENT: the time is over that an operator has set */
     QUEUE_LIMIT_LASTS,  /* EVENT: `destination` has taken none of the mail that `text` names for
                            `rest_ms`, and says so at MAIL */
@@ -118,8 +118,8 @@ enum queue_reason {
     QUEUE_PAUSE_BEGINS, /* EVENT: queue_pause.h; `count`: so often in a row */
     QUEUE_PAUSE_ENDS,
     QUEUE_ALARM,     /* EVENT */
-    QUEUE_SHARE_USED /* EVENT: `tenant` has no connection for its other mail, as `count` are busy
-                           with one message each for long, most of them at `destination` */
+    QUEUE_SHARE_USED /* EVENT: `tenant` has no connection for other mail: `count` are busy with one
+                        message each for long, most at `destination` */
 };
 
 struct queue_decision {
@@ -156,16 +156,14 @@ struct queue_answer {
     /* NULL, or the name whose hosts are more than these: it shares nothing with other names. */
     const char *alone;
     unsigned port;
-    const char
-        *route; /* "", or what makes destinations on the same hosts different: TLS policy, user */
-    const char *source;   /* NULL or "", or which of our own addresses connections leave from, as
-                             `route` says, too: a provider counts those of each apart */
+    const char *route;    /* "", or what keeps destinations on the same hosts apart: TLS, user */
+    const char *source;   /* our address that connections leave from, as `route` says, too; "" or
+                             NULL: any */
     uint64_t trust;       /* what a connection must have been opened for: anything else that trust
                           depends on, such as the settings' generation. Not 0. */
     unsigned connections; /* as configured for this route; 0: the provider's, or the default */
     int64_t valid_ms;     /* for so long, at least 1 s */
-    const struct queue_address *addresses; /* of all hosts: connections to others end
-                                              soon, between two messages */
+    const struct queue_address *addresses; /* of all hosts: connections to others end soon */
     size_t address_count;                  /* 0: not known */
     size_t bytes;                          /* that the shell keeps until it is forgotten */
     bool anew;                             /* as it was decided */
