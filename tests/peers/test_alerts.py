@@ -249,3 +249,14 @@ def test_secrets_come_from_credentials(relay_factory, tmp_path, monkeypatch):
     relay = relay_factory('route "*" { host = "smart.test"  username = "u"  password_file = "${CREDENTIALS_DIRECTORY}/smarthost" }')
     relay.command("config", "check")
     assert "the password" not in relay.command("config", "show")
+
+
+def test_a_command_that_fails_without_a_word_is_told_with_its_exit_status(relay_factory, tmp_path):
+    program = tmp_path / "fails"
+    program.write_text("#!/bin/sh\ncat >/dev/null\nexit 3\n")
+    for place in (tmp_path, program):
+        place.chmod(0o755)
+    relay = relay_factory('alert { on = {"admin"} interval = 1 command = "%s" }' % program).start()
+    relay.command("suppress", "add", "one@dest.test")
+    wait_for(lambda: "alert_failed" in relay.log(), 30)
+    assert 'reply="the program failed (exit 3)"' in relay.log(), relay.log()[-2000:]
