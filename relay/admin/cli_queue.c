@@ -87,9 +87,11 @@ static void add_rows(struct cli_table *table, json_t *rows)
             PUT(row, FIELD("state", "trying"));
         if (strcmp(json_row_get(row, "state"), "held") == 0)
             json_object_del(row, "next_try");
+        const char *why = json_row_get(row, "why");
+        if (json_row_int(row, "rests_s") == 0 && *json_row_get(row, "last_reply") == '\0')
+            PUT(row, FIELD("last_reply", why));
         if (json_row_int(row, "rests_s") == 0)
             continue;
-        const char *why = json_row_get(row, "why");
         snprintf(text, sizeof(text), "its destination rests%s%s%s",
                  json_row_is(row, "by_operator") ? ", by an operator" : "", *why ? ": " : "", why);
         PUT(row, FIELD("last_reply", text));

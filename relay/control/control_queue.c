@@ -165,6 +165,17 @@ static void add_way(const struct listing *l, const struct database_queued *q, js
         FIELD("why", json_row_get(rest, "why")));
 }
 
+/* A limit or a capture, where that lasts longer than a rest of its destination. */
+static void add_own_reason(const struct database_queued *q, json_t *row)
+{
+    bool waits = q->state == MAIL_HELD || q->due_ms > clock_now_ms();
+    if (!waits || q->code || !*q->reply || json_row_int(row, "next_try") > q->due_ms)
+        return;
+    json_object_del(row, "rests_s");
+    json_object_del(row, "by_operator");
+    PUT(row, FIELD("why", q->reply));
+}
+
 static void add_queued(void *context, const struct database_queued *q)
 {
     const struct listing *l = context;
@@ -186,6 +197,7 @@ static void add_queued(void *context, const struct database_queued *q)
     if (q->source[0])
         PUT(row, FIELD("source", q->source));
     add_way(l, q, row);
+    add_own_reason(q, row);
     json_array_append_new(control_rows(l->control), row);
 }
 

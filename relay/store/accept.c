@@ -7,6 +7,7 @@
 #include "db.h"
 #include "duplicates.h"
 #include "events.h"
+#include "queue_rows.h"
 #include "shares.h"
 
 #include <stdio.h>
@@ -99,11 +100,12 @@ static bool note_decision(struct database *db, const struct mail *m, size_t i,
     case THROTTLE_PACE:
         snprintf(text, sizeof(text), "limit \"%s\" for class \"%s\": its slot is in %lld s", name,
                  class, wait_s);
-        return rows_mail_event(db, m, i, "paced", &taken, text, err);
+        return rows_waits_for(db, m, i, text, err) &&
+               rows_mail_event(db, m, i, "paced", &taken, text, err);
     case THROTTLE_REPLACES:
         mail_id_print(d->other, other);
         snprintf(text, sizeof(text), "in the place of %s: its slot is in %lld s", other, wait_s);
-        return duplicates_replace(db, m, d, err) &&
+        return duplicates_replace(db, m, d, err) && rows_waits_for(db, m, i, text, err) &&
                rows_mail_event(db, m, i, "paced", &taken, text, err);
     case THROTTLE_DEFER:
     case THROTTLE_REJECT:

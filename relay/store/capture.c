@@ -5,6 +5,7 @@
 
 #include "accounts.h"
 #include "events.h"
+#include "queue_rows.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -36,5 +37,6 @@ bool capture_note(struct database *db, const struct store_accept *a, size_t i, s
                  ? "captured: whoever runs the relay holds the mail of %s"
                  : "captured: the DNS records of %s are not right yet",
              a->mail->from_domain);
-    return rows_mail_event(db, a->mail, i, "held", &taken, text, err);
+    return rows_waits_for(db, a->mail, i, text, err) &&
+           rows_mail_event(db, a->mail, i, "held", &taken, text, err);
 }

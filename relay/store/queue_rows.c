@@ -166,3 +166,9 @@ bool rows_move(struct database *db, int64_t step_ms, struct err *err)
     rows_rollback(db);
     return false;
 }
+
+bool rows_waits_for(struct database *db, const struct mail *m, size_t i, const char *why,
+                    struct err *err)
+{
+    return rows_run(db, ROWS(db, SQL_RECIPIENT_WAITS, INT(m->id), INT((int64_t)i), TEXT(why)), err);
+}

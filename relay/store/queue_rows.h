@@ -10,4 +10,9 @@
  */
 MUST_CHECK bool rows_move(struct database *db, int64_t step_ms, struct err *err);
 
+/* Why the recipient with this index, which is there, has not gone at once: for people, until a
+ * server has said something. */
+MUST_CHECK bool rows_waits_for(struct database *db, const struct mail *m, size_t i, const char *why,
+                               struct err *err);
+
 #endif

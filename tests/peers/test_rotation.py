@@ -198,6 +198,8 @@ def test_from_nothing_published_to_mail_that_passes(world):
     assert code == 250 and b"held" not in text
     wait_for(lambda: world.receiver.to == ["Op@dest.test"])
     assert [row["id"] for row in relay.queue("--held")] == [held]
+    assert "captured: the DNS records of club.test are not right yet" in relay.command("queue", "list", "--held")
+    assert "captured: the DNS records of club.test" in relay.queue("--held")[0]["why"]
 
     # The check says what is missing, and where.
     document = check(relay)

@@ -64,6 +64,9 @@ def test_the_ladder(throttled):
     assert replies[-1][1].startswith("5.7.28 bob@dest.test: Too much mail for this recipient for too long")
     kinds = [event["kind"] for event in relay.json("events", "--limit", "1000", "--after", "0")]
     assert kinds.count("paced") == 3 and kinds.count("throttled") == 1  # once for the window, not for each mail
+    why = r'limit "class" for class "notification": its slot is in \d+ s'
+    assert len([row for row in relay.queue() if re.fullmatch(why, row.get("why", ""))]) == 3
+    assert len(re.findall(why, relay.command("queue", "list"))) == 3
 
 
 SPELLINGS = ["bob@dest.test", "BOB@dest.test", "Bob@DEST.TEST", '"bob"@dest.test', '"b\\ob"@dest.test', "bob+1@dest.test",

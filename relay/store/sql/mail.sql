@@ -37,6 +37,13 @@ INSERT INTO recipient(
   message, number, address, domain, original, notify, state, tries, due, delay_told, code, enhanced, reply, remote)
 VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?11, 0, ?7, 0, ?8, ?9, ?10, '');
 
+-- :name RECIPIENT_WAITS
+-- Why, while no server has said anything: then there is no code.
+UPDATE recipient
+SET reply = ?3
+WHERE message = ?1
+  AND number = ?2;
+
 -- :name MESSAGE
 SELECT {MESSAGE_COLUMNS}
 FROM message
