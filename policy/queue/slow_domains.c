@@ -9,47 +9,49 @@
 #include "slow_domains.h"
 
 #include "check.h"
+#include "span.h"
 
 #include <stddef.h>
 #include <string.h>
 
 enum { OTHERS = 3, DOMAINS_MS = 60 * 60 * 1000 }; /* as long as a level is known at most */
 
-/* The last so many labels, or as many as there are. */
-static const char *last_labels(const char *domain, unsigned count)
+/* The last so many labels, or as many as there are. A hop says more behind its domain. */
+static struct span last_labels(const char *hop, unsigned count)
 {
-    const char *at = domain + strlen(domain);
-    for (unsigned dots = 0; at > domain; at--)
+    const char *end = hop + strcspn(hop, " ");
+    const char *at = end;
+    for (unsigned dots = 0; at > hop; at--)
         if (at[-1] == '.' && ++dots == count)
             break;
-    return at;
+    return (struct span){at, (size_t)(end - at)};
 }
 
 /* As co.uk and or.at: many have their names below it. */
-static bool is_for_many(const char *two_labels)
+static bool is_for_many(struct span two_labels)
 {
-    const char *dot = strchr(two_labels, '.');
-    return dot && dot - two_labels <= 3 && strlen(dot + 1) == 2;
+    size_t dot = span_find(two_labels, '.');
+    return dot <= 3 && two_labels.len == dot + 3;
 }
 
 /* FNV-1a; never 0. A name that is taken for another waits with it. */
-static uint64_t mark_of(const char *name)
+static uint64_t mark_of(struct span name)
 {
     uint64_t hash = 14695981039346656037U;
-    for (; *name; name++)
-        hash = (hash ^ (unsigned char)*name) * 1099511628211U;
+    for (size_t i = 0; i < name.len; i++)
+        hash = (hash ^ (unsigned char)name.ptr[i]) * 1099511628211U;
     return hash | 1;
 }
 
-static uint64_t owner_of(const char *domain)
+static uint64_t owner_of(const char *hop)
 {
-    return mark_of(last_labels(domain, 2));
+    return mark_of(last_labels(hop, 2));
 }
 
-static uint64_t domain_of(const char *domain)
+static uint64_t domain_of(const char *hop)
 {
-    const char *two = last_labels(domain, 2);
-    return mark_of(is_for_many(two) ? last_labels(domain, 3) : two);
+    struct span two = last_labels(hop, 2);
+    return mark_of(is_for_many(two) ? last_labels(hop, 3) : two);
 }
 
 static const struct slow_domain *find(const struct slow_domain *all, size_t count, uint64_t mark,

@@ -22,7 +22,7 @@ struct slow_domains {
     int64_t all_until_ms; /* it was said for so many owners' */
 };
 
-/* Is it so for that domain (normal form), or for all of them? */
+/* Is it so for that domain, or for all of them? `domain` is a hop (hop.h), in normal form. */
 bool slow_domains_has(const struct slow_domains *s, const char *domain, int64_t now_ms);
 bool slow_domains_is_all(const struct slow_domains *s, int64_t now_ms);
 

@@ -248,20 +248,27 @@ static void what_is_said_for_three_slows_all(void **state)
 
 static void names_under_one_suffix_are_apart(void **state)
 {
+    static const char *const behind[] = {"", " requiretls", " source=a.b"}; /* of a hop */
     (void)state;
-    struct play p = begin();
-    add_to(&p, "a", "evil.co.uk", STREAM_DIGEST, 5);
-    decides(&p);
-    answers(&p, QUEUE_TOO_FAST);
-    EXPECT(!p.attempt, "its mail waits");
-    add_to(&p, "a", "good.co.uk", STREAM_DIGEST, 1);
-    decides(&p);
-    EXPECT(p.attempt, "another's does not");
-    answers(&p, QUEUE_TAKEN);
-    add_to(&p, "a", "www.evil.co.uk", STREAM_DIGEST, 1);
-    decides(&p);
-    EXPECT(!p.attempt, "what lies below it does");
-    queue_free(p.queue);
+    for (size_t i = 0; i < COUNT_OF(behind); i++) {
+        char evil[40], good[40], below[40];
+        snprintf(evil, sizeof(evil), "evil.co.uk%s", behind[i]);
+        snprintf(good, sizeof(good), "good.co.uk%s", behind[i]);
+        snprintf(below, sizeof(below), "www.evil.co.uk%s", behind[i]);
+        struct play p = begin();
+        add_to(&p, "a", evil, STREAM_DIGEST, 5);
+        decides(&p);
+        answers(&p, QUEUE_TOO_FAST);
+        EXPECT(!p.attempt, "its mail waits");
+        add_to(&p, "a", good, STREAM_DIGEST, 1);
+        decides(&p);
+        EXPECT(p.attempt, "another's does not");
+        answers(&p, QUEUE_TAKEN);
+        add_to(&p, "a", below, STREAM_DIGEST, 1);
+        decides(&p);
+        EXPECT(!p.attempt, "what lies below it does");
+        queue_free(p.queue);
+    }
 }
 
 /* ---- after a restart ---- */
