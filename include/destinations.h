@@ -22,7 +22,7 @@ struct destinations_row {
     int64_t no_growth_ms, rest_ms;
     bool rests_by_operator;
     size_t waiting, waiting_by_class[STREAM_CLASSES];
-    unsigned stuck, kept, tenant_ceiling;
+    unsigned stuck, kept, tenant_ceiling, paused;
     int64_t tenant_rest_ms, tenant_ceiling_ms;
     double a_minute, refused_a_minute; /* as in queue_view.h, as all of these */
     int64_t next_ms, try_more_ms;

@@ -21,6 +21,7 @@
     X(HOSTS_REST, "hosts_rest", "the end of a rest of this domain's hosts")                      \
     X(REFUSED, "refused", "the end of a limit that the server told at MAIL")                     \
     X(SPEED, "speed", "its turn, as messages go apart here")                                     \
+    X(PAUSED, "paused", "the end of a pause: the server has refused such mail for what it is")   \
     X(BROKEN, "broken", "the end of a rest: the server ended connections over such mail")        \
     X(ADDRESS, "address", "an address that may be called")                                       \
     X(TENANT_CEILING, "tenant_ceiling",                                                          \
@@ -52,9 +53,10 @@ enum queue_rest_kind {
     QUEUE_REST_HOSTS,   /* the same, at this domain's hosts */
     QUEUE_REST_REFUSED, /* a tenant's mail, at MAIL */
     QUEUE_REST_BROKEN,  /* the same: connections ended over it */
+    QUEUE_REST_PAUSED,  /* such mail was refused for what it is (queue_pause.h) */
     QUEUE_REST_CEILING  /* not a rest: the tenant may have `connections` and no more */
 };
-/* "operator", "failure", "hosts", "refused", "broken", "ceiling" */
+/* "operator", "failure", "hosts", "refused", "broken", "paused", "ceiling" */
 const char *queue_rest_word(enum queue_rest_kind kind);
 
 enum { QUEUE_SHAPE_RESTS = 50, QUEUE_SHAPE_NAME = 64 };

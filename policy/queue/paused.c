@@ -109,14 +109,22 @@ bool pause_bars(const struct line *line, const struct connection *own)
     return may_bar(line) && (find_bar(line, "", own) || find_bar(line, line->domain->name, own));
 }
 
+static const struct pause *bar_of(const struct line *line)
+{
+    const struct pause *p = may_bar(line) ? find_bar(line, "", NULL) : NULL;
+    return p || !may_bar(line) ? p : find_bar(line, line->domain->name, NULL);
+}
+
 const char *pause_why(const struct line *line)
 {
-    if (!may_bar(line))
-        return NULL;
-    const struct pause *p = find_bar(line, "", NULL);
-    if (!p)
-        p = find_bar(line, line->domain->name, NULL);
+    const struct pause *p = bar_of(line);
     return p ? p->why : NULL;
+}
+
+int64_t pause_until_ms(const struct line *line)
+{
+    const struct pause *p = bar_of(line);
+    return !p ? 0 : p->state == QUEUE_PAUSE_RESTS ? p->until_ms : INT64_MAX;
 }
 
 struct tenant_rest pause_longest(const struct destination *d, const char *domain)

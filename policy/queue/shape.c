@@ -93,6 +93,11 @@ static int64_t speed(const struct guess *g)
                : 0;
 }
 
+static int64_t paused(const struct guess *g)
+{
+    return pause_until_ms(&g->line);
+}
+
 static int64_t address(const struct guess *g)
 {
     const struct destination *d = g->destination;
@@ -180,6 +185,7 @@ static const struct rule any[] = {
     {QUEUE_WAIT_STORE, store},     {QUEUE_WAIT_OPERATOR, operators},
     {QUEUE_WAIT_REST, rest},       {QUEUE_WAIT_HOSTS_REST, hosts_rest},
     {QUEUE_WAIT_REFUSED, refused}, {QUEUE_WAIT_SPEED, speed},
+    {QUEUE_WAIT_PAUSED, paused},
 };
 
 /* And those of a new one. */

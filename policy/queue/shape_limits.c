@@ -4,17 +4,20 @@
 #include "shape_parts.h"
 
 #include "mx_providers.h"
+#include "pause.h"
 #include "rate_limit.h"
 #include "shun.h"
 
 #include <stdio.h>
+#include <string.h>
 
 enum { SHARE_LOOKED_AT = 4096, NAMED_MAX = 100 /* in a list: tenants by their ids */ };
 
 static const char *const words[] = {
-    [QUEUE_REST_ORDER] = "operator", [QUEUE_REST_FAILURE] = "failure",
-    [QUEUE_REST_HOSTS] = "hosts",    [QUEUE_REST_REFUSED] = "refused",
-    [QUEUE_REST_BROKEN] = "broken",  [QUEUE_REST_CEILING] = "ceiling",
+    [QUEUE_REST_ORDER] = "operator",  [QUEUE_REST_FAILURE] = "failure",
+    [QUEUE_REST_HOSTS] = "hosts",     [QUEUE_REST_REFUSED] = "refused",
+    [QUEUE_REST_BROKEN] = "broken",   [QUEUE_REST_PAUSED] = "paused",
+    [QUEUE_REST_CEILING] = "ceiling",
 };
 
 const char *queue_rest_word(enum queue_rest_kind kind)
@@ -122,6 +125,36 @@ static void add_shuns(const struct guess *g, const char *tenant_or_null, struct 
     }
 }
 
+/* Of that tenant's mail, or anybody's; everybody's is of each. */
+static bool is_paused_for(const struct pause *p, const char *tenant_or_null)
+{
+    return pause_is_shown(p) && (!p->tenant || is_about(tenant_or_null, p->tenant->id));
+}
+
+/* For mail to this domain. A mailbox's own are its own. */
+static void add_pauses(const struct guess *g, const char *tenant_or_null, struct queue_shape *shape)
+{
+    const struct pause *p;
+    char text[PAUSE_TEXT];
+    for (size_t at = 0; (p = pointer_table_next(&g->destination->pauses, &at));) {
+        const struct tenant_rest rest = {p->tenant ? p->tenant->name : "", text, p->until_ms};
+        if (!is_paused_for(p, tenant_or_null) || p->kind == QUEUE_PAUSE_MAILBOX ||
+            (p->domain[0] && strcmp(p->domain, g->line.domain->name) != 0))
+            continue;
+        pause_print(p, text);
+        add(g, shape, QUEUE_REST_PAUSED, &rest);
+    }
+}
+
+static unsigned count_pauses(const struct destination *d, const char *tenant_or_null)
+{
+    const struct pause *p;
+    unsigned count = 0;
+    for (size_t at = 0; (p = pointer_table_next(&d->pauses, &at));)
+        count += is_paused_for(p, tenant_or_null);
+    return count;
+}
+
 static void add_ceiling(const struct guess *g, const char *tenant_or_null,
                         struct queue_shape *shape)
 {
@@ -152,6 +185,7 @@ void shape_find_rests(const struct guess *g, const char *tenant_or_null, struct 
     add_ceiling(g, tenant_or_null, shape);
     add_limits(g, tenant_or_null, shape);
     add_shuns(g, tenant_or_null, shape);
+    add_pauses(g, tenant_or_null, shape);
 }
 
 void shape_find_orders(const struct guess *g, const char *destination_or_null,
@@ -196,7 +230,7 @@ static bool is_limited(const struct destination *d, const char *tenant_or_null, 
                   (slowed_is_shared(d, now_ms) || is_about(tenant_or_null, d->fast_tenant));
     bool capped = window_is_capped(&d->own, now_ms) && is_about(tenant_or_null, d->own_tenant);
     return slowed || capped || d->operator_until_ms > now_ms || window_rests(&d->window, now_ms) ||
-           window_is_capped(&d->window, now_ms);
+           window_is_capped(&d->window, now_ms) || count_pauses(d, tenant_or_null) > 0;
 }
 
 /* What of others' mail is so is not said. */
@@ -210,6 +244,7 @@ static void keep_to(const struct destination *d, const char *tenant, const struc
         view->tenant_ceiling_ms = 0;
     if (!slowed_is_shared(d, now_ms) && !is_about(tenant, d->fast_tenant))
         view->a_minute = 0;
+    view->paused = count_pauses(d, tenant);
 }
 
 void queue_each_limited(const struct queue *q, const char *tenant_or_null,

@@ -124,7 +124,8 @@ static const char *who_of(const char *by)
                {"failure", "no connection works"},
                {"hosts", "no connection to this domain's hosts works"},
                {"refused", "refused at MAIL"},
-               {"broken", "the server ended connections over it"}};
+               {"broken", "the server ended connections over it"},
+               {"paused", "refused for what it is"}};
     for (size_t i = 0; i < COUNT_OF(who); i++)
         if (strcmp(who[i].by, by) == 0)
             return who[i].text;

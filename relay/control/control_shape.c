@@ -21,6 +21,7 @@ static void print_limits(const struct destinations_row *row, char *text_r, size_
     } words[] = {{row->rests_by_operator, "paused"},
                  {row->rest_ms > 0 && !row->rests_by_operator, "rests"},
                  {row->tenant_rest_ms > 0, "rests for a tenant"},
+                 {row->paused > 0, "pauses of some mail"},
                  {row->a_minute > 0, "slowed"},
                  {row->no_growth_ms > 0, "window"},
                  {row->tenant_ceiling_ms > 0, "window of a tenant"}};

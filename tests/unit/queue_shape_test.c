@@ -5,6 +5,7 @@
 
 #include "queue.h"
 #include "queue_connection.h"
+#include "queue_pause.h"
 #include "queue_shape.h"
 
 #include <stdio.h>
@@ -167,6 +168,18 @@ static void turns_away(struct world *w, size_t at)
     decides(w);
 }
 
+/* And other mail waits because of what was said. */
+static void is_refused(struct world *w, size_t at)
+{
+    const struct queue_attempt *attempt = w->connections[at].attempt;
+    const struct queue_refusal_said refusal = {.kind = draw(w, 4) ? QUEUE_PAUSE_SOURCE : QUEUE_PAUSE_SENDER, .about = "", .row = "row",
+                                               .why = "554 no", .early = draw(w, 2), .times = 1 + draw(w, 2), .within_ms = MINUTE_MS,
+                                               .for_ms = 1000 + draw(w, 9000)};
+    if (attempt)
+        queue_was_refused(w->queue, attempt, &refusal, w->now_ms);
+    answers(w, at, QUEUE_SPOKEN);
+}
+
 static void happens(struct world *w)
 {
     static const enum queue_spoken spoken[] = {QUEUE_TAKEN, QUEUE_TAKEN, QUEUE_TAKEN, QUEUE_TAKEN, QUEUE_TOO_FAST};
@@ -182,6 +195,8 @@ static void happens(struct world *w)
         fails(w, draw(w, CONNECTIONS));
     else if (what < 14)
         turns_away(w, draw(w, CONNECTIONS));
+    else if (what == 14)
+        is_refused(w, draw(w, CONNECTIONS));
     decides(w);
 }
 
@@ -201,7 +216,8 @@ static void what_is_said_to_go_goes(void **state)
         queue_free(w.queue);
     }
     EXPECT(counts[QUEUE_WAIT_NOTHING] > 0 && counts[QUEUE_WAIT_OPERATOR] > 0 && counts[QUEUE_WAIT_SPEED] > 0 && counts[QUEUE_WAIT_WINDOW] > 0 &&
-           counts[QUEUE_WAIT_REFUSED] > 0 && counts[QUEUE_WAIT_REST] > 0 && counts[QUEUE_WAIT_ALL] > 0, "all of it was met");
+           counts[QUEUE_WAIT_REFUSED] > 0 && counts[QUEUE_WAIT_REST] > 0 && counts[QUEUE_WAIT_PAUSED] > 0, "all of it was met");
+    EXPECT(counts[QUEUE_WAIT_ALL] > 0, "and no room at all");
 }
 
 static void each_word_is_one(void **state)

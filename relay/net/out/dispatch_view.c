@@ -46,6 +46,7 @@ static void add_row(void *context, const struct queue_destination_view *v)
                                      .tenant_rest_ms = v->tenant_rest_ms,
                                      .tenant_ceiling = v->tenant_ceiling,
                                      .tenant_ceiling_ms = v->tenant_ceiling_ms,
+                                     .paused = v->paused,
                                      .a_minute = v->a_minute,
                                      .refused_a_minute = v->refused_a_minute,
                                      .next_ms = v->next_ms,
