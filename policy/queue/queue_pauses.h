@@ -32,7 +32,7 @@ bool pause_bars(const struct line *line, const struct connection *own);
 bool pause_sets_aside(const struct line *line);
 /* What holds up this mail; NULL: nothing. Borrowed. */
 const char *pause_why(const struct line *line);
-/* Until when it does; 0: nothing holds it back; INT64_MAX: until one message has shown something. */
+/* Until when; 0: nothing holds it back; INT64_MAX: until one message has shown something. */
 int64_t pause_until_ms(const struct line *line);
 /* Of those that hold back mail to that domain, but what asks, the one that lasts longest; whose: ""
  * of all. */

@@ -98,7 +98,7 @@ static void add(const struct guess *g, struct queue_shape *shape, enum queue_res
     one->kind = kind;
     one->for_ms = rest->until_ms > g->now_ms ? rest->until_ms - g->now_ms : 0;
     snprintf(one->tenant, sizeof(one->tenant), "%s", rest->tenant ? rest->tenant : "");
-    snprintf(one->why, sizeof(one->why), "%s", rest->why ? rest->why : "");
+    span_put(span_of(rest->why ? rest->why : ""), one->why, sizeof(one->why));
 }
 
 static void add_limits(const struct guess *g, const char *tenant_or_null, struct queue_shape *shape)

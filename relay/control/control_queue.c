@@ -140,6 +140,19 @@ static const struct progress_row *find_progress(const struct progress *all, int6
     return NULL;
 }
 
+/* Why it waits though it is due. */
+static void add_pace(const struct listing *l, const struct database_queued *q, const char *name,
+                     json_t *row)
+{
+    char why[120];
+    int64_t a_minute = where_pace(l->where, name, q->tenant);
+    if (a_minute <= 0 || q->class == STREAM_SECURITY)
+        return;
+    snprintf(why, sizeof(why), "messages go apart there, %lld a minute: see 'shape explain'",
+             (long long)a_minute);
+    PUT(row, FIELD("why", (const char *)why));
+}
+
 /* Where it goes, whether that rests, and what is done about it just now. */
 static void add_way(const struct listing *l, const struct database_queued *q, json_t *row)
 {
@@ -148,8 +161,11 @@ static void add_way(const struct listing *l, const struct database_queued *q, js
     const struct progress_row *trying = find_progress(&l->progress, q->id, q->number);
     const json_t *rest = NULL;
     if (where_hop_of(q, hop)) {
-        if (where_find(l->where, hop, q->remote, name, sizeof(name)))
+        if (where_find(l->where, hop, q->remote, name, sizeof(name))) {
             PUT(row, FIELD("destination", name));
+            if (q->state == MAIL_WAITING && !trying && q->due_ms <= clock_now_ms())
+                add_pace(l, q, name, row);
+        }
         if (q->state == MAIL_WAITING && !trying)
             rest = where_rest(l->where, hop, q->remote, q->tenant);
     }

@@ -23,6 +23,7 @@ struct where {
     const struct control_relay *relay; /* NULL: none runs */
     json_t *by_host; /* the destination of mail that a host took; null: it belongs to several */
     json_t *rests;   /* of destinations, by name */
+    json_t *paces;   /* the same: where messages go apart, whose ("": all), and how many a minute */
     json_t *by_hop;  /* "destination", and its "rest"; null: where it leads is not known */
 };
 
@@ -85,6 +86,10 @@ static void add_known(struct where *w)
         add_hosts(w->by_host, list.rows[i].name);
         if (rest)
             json_object_set_new(w->rests, list.rows[i].name, rest);
+        if (list.rows[i].a_minute > 0)
+            json_object_set_new(w->paces, list.rows[i].name,
+                                ROW(FIELD("tenant", list.rows[i].slowed_tenant),
+                                    FIELD("a_minute", (json_int_t)(list.rows[i].a_minute + 0.5))));
     }
     destinations_list_fini(&list);
 }
@@ -133,6 +138,7 @@ struct where *where_new(struct database *db, const struct control *c, struct err
     w->relay = c->relay;
     w->by_host = json_object();
     w->rests = json_object();
+    w->paces = json_object();
     w->by_hop = json_object();
     if (w->relay) {
         add_known(w);
@@ -150,6 +156,7 @@ void where_free(struct where *w)
         return;
     json_decref(w->by_host);
     json_decref(w->rests);
+    json_decref(w->paces);
     json_decref(w->by_hop);
     free(w);
 }
@@ -210,6 +217,13 @@ const json_t *where_rest(struct where *w, const char *hop, const char *remote, c
         rest = json_object_get(w->rests, name);
     const char *only = json_row_get(rest, "tenant");
     return *only && strcmp(only, tenant) != 0 ? NULL : rest;
+}
+
+int64_t where_pace(const struct where *w, const char *name, const char *tenant)
+{
+    const json_t *pace = json_object_get(w->paces, name);
+    const char *only = json_row_get(pace, "tenant");
+    return *only && strcmp(only, tenant) != 0 ? 0 : json_row_int(pace, "a_minute");
 }
 
 const json_t *where_rests(const struct where *w)

@@ -19,6 +19,9 @@ bool where_find(struct where *w, const char *hop, const char *remote, char *name
 /* The rest for which this tenant's mail waits: "destination", "next_try", "rests_s", "by_operator",
  * "why", and "tenant" when it is that one's mail alone that rests. NULL: none. Borrowed. */
 const json_t *where_rest(struct where *w, const char *hop, const char *remote, const char *tenant);
+/* How many messages a minute go to that destination, where they go apart; 0: they do not, or not
+ * this tenant's. */
+int64_t where_pace(const struct where *w, const char *name, const char *tenant);
 /* Such rests of destinations by their names; borrowed. */
 const json_t *where_rests(const struct where *w);
 

@@ -1,6 +1,8 @@
 """A server that says at RCPT that it is sent too much: its mail goes apart, and no other's. The kind of fault is a limit on all of us
 that is taken for each recipient's own, so that all that waits is refused, message by message."""
 
+import time
+
 import pytest
 
 from apart import Sender, tenants
@@ -35,6 +37,9 @@ def test_its_mail_goes_apart_until_somebody_resumes_it(relay_factory, mailhost, 
     row = wait_for(lambda: [r for r in [relay.json("destination", "show", name)] if "speed" in r], 30, 0.1)[0]
     assert row["speed"]["messages_a_minute"] >= 1, row
     assert "messages a minute" in relay.command("destination", "show", name)
+    due = [r for r in relay.json("queue", "list", "--limit", "1000") if r["due"] <= time.time() * 1000 and r["state"] == "waiting" and "trying" not in r]
+    assert due and all("messages go apart there, " in r.get("why", "") for r in due), due[:2]  # else it looks as if it were forgotten
+    assert "messages go apart there, " in relay.command("queue", "list", "--limit", "1000")
     for i in range(50):
         sender.send(f"u{i}@other.test", f"other {i}")
     wait_for(lambda: len(other.messages) == 50, 60, 0.1)
