@@ -147,11 +147,6 @@ bool preflight_state(const struct config *c, struct err *err)
 void preflight_tell(const struct config *c)
 {
     struct err open = {0};
-    struct stat owner;
-    if (geteuid() == 0 && stat(c->state_dir, &owner) == 0 && owner.st_uid == 0)
-        log_event(LOG_WARN, "runs_as_root", "what",
-                  "the state directory is root's, and the relay runs as its owner: make an account "
-                  "for it, and chown -R the directory to it");
     if (!preflight_owner_alone(c, &open))
         log_event(LOG_WARN, "state_dir_open", "what", open.text);
 }

@@ -322,9 +322,9 @@ static bool begin(struct server *e, const char *path, struct err *err)
     set_log_level(config);
     if (!descriptors_share(config, &e->descriptors, err))
         return false;
-    descriptors_limit(&e->descriptors, e->settings->config);
+    descriptors_limit(&e->descriptors, config);
     return check_sandbox(config, err) && listener_bind_all(config, e->sockets, err) &&
-           companions_start(&e->companions, &e->loop, e->settings->config, err);
+           companions_start(&e->companions, &e->loop, config, err);
 }
 
 /* The store, and what begins with that which it knows. */
@@ -404,9 +404,11 @@ static bool start(struct server *e, const char *path, struct err *err)
 static void log_started(const struct server *e)
 {
     rsa_path_tell();
+    if (geteuid() == 0)
+        log_event(LOG_WARN, "runs_as_root", "what", "the state directory is root's: chown -R it");
+    const struct config *c = e->settings->config;
     if (trace_chosen())
         log_event(LOG_WARN, "tracing", "what", trace_chosen());
-    const struct config *c = e->settings->config;
     if (c->dnssec == CONFIG_DNSSEC_OFF && c->dane != DANE_MODE_OFF)
         log_event(LOG_WARN, "dane_off", "what",
                   "dns.dnssec is off, as by default with dns.forward: mail goes without DANE");
