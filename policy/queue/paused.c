@@ -189,7 +189,7 @@ void pause_print(const struct pause *p, char text_r[PAUSE_TEXT])
     if (p->tenant)
         snprintf(whose, sizeof(whose), "mail of tenant %.60s", p->tenant->name);
     if (sender)
-        snprintf(advice, sizeof(advice), " (see sealpost dns %.100s --check)", p->about);
+        snprintf(advice, sizeof(advice), " (see 'sealpost dns %.100s --check')", p->about);
     snprintf(text_r, PAUSE_TEXT, "%s%s%.100s%s%.100s%s, by %s: %s", whose, sender ? " from " : "",
              sender ? p->about : "", p->domain[0] ? " to " : "", p->domain, advice, p->row, p->why);
 }

@@ -340,7 +340,7 @@ static void a_sending_domain_waits_and_others_go(void **state)
     for (decides(&p); p.count > 0;)
         answers(&p, 0, NULL);
     is_refused(&p, "a", "dest.test", &said);
-    EXPECT(strstr(p.text, "from club.test to dest.test (see sealpost dns club.test --check)"), p.text);
+    EXPECT(strstr(p.text, "from club.test to dest.test (see 'sealpost dns club.test --check')"), p.text);
     add(&p, "a", "dest.test", STREAM_DIGEST, 2);
     add(&p, "a", "other.test", STREAM_DIGEST, 1);
     decides(&p);

@@ -322,7 +322,7 @@ static bool begin(struct server *e, const char *path, struct err *err)
     set_log_level(config);
     if (!descriptors_share(config, &e->descriptors, err))
         return false;
-    descriptors_limit(&e->descriptors, config);
+    descriptors_limit(&e->descriptors, e->settings->config);
     return check_sandbox(config, err) && listener_bind_all(config, e->sockets, err) &&
            companions_start(&e->companions, &e->loop, config, err);
 }
