@@ -200,7 +200,7 @@ void connection_is_stuck(struct queue *q, struct connection *c)
         line_falls_behind(q, c->attempt->line);
     }
     rate_limit_was_asked(q, c);
-    pause_was_asked(q, c);
+    pause_was_asked(q, c, c->attempt ? c->attempt->line : NULL);
     destination_touch(q, d);
 }
 
@@ -377,7 +377,7 @@ struct attempt *connection_uncarry(struct queue *q, struct connection *c, int64_
     attempt->connection = NULL;
     attempt->public.connection = 0;
     rate_limit_was_asked(q, c);
-    pause_was_asked(q, c);
+    pause_was_asked(q, c, attempt->line);
     destination_touch_all(q, c->lane->destination);
     return attempt;
 }

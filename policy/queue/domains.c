@@ -193,8 +193,10 @@ static void stand(struct queue *q, struct line *line)
             note_urgent(q, d);
         if (lane_sets_aside(line))
             lane_hold(domain->lane, line);
-        else
+        else {
+            lane_unhold(domain->lane, line);
             stand_in(&d->turns, line, &line->turn);
+        }
         stand_in(&domain->lane->turns, line, &line->lane_turn);
         d->ready[line->class] += line->ready.count;
         d->ready[line->class] -= line->counted;

@@ -138,10 +138,13 @@ struct tenant_rest pause_longest(const struct destination *d, const char *domain
     return longest;
 }
 
-void pause_was_asked(struct queue *q, const struct connection *c)
+void pause_was_asked(struct queue *q, const struct connection *c, const struct line *line_or_null)
 {
+    struct lane *lane = line_or_null ? line_or_null->domain->lane : NULL;
     if (c->lane->destination->paused > 0)
         lane_puts_back(q, c->lane);
+    if (lane && lane != c->lane && lane->destination->paused > 0) /* its domain has moved since */
+        lane_puts_back(q, lane);
 }
 
 /* ---- senders and mailboxes ---- */

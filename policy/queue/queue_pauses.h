@@ -37,7 +37,7 @@ int64_t pause_until_ms(const struct line *line);
 /* Of those that hold back mail to that domain, but what asks, the one that lasts longest; whose: ""
  * of all. */
 struct tenant_rest pause_longest(const struct destination *d, const char *domain);
-/* The connection carries no mail any more, or is stuck: another message may ask. */
-void pause_was_asked(struct queue *q, const struct connection *c);
+/* The connection carries that mail no more, or is stuck with it: another message may ask. */
+void pause_was_asked(struct queue *q, const struct connection *c, const struct line *line_or_null);
 
 #endif

@@ -102,7 +102,8 @@ static bool passes_in_lane(const struct turn_item *item, const void *context)
 
 struct line *lane_best_of(struct lane *lane, enum pool pool, const struct line_question *question)
 {
-    lane->turns.deep = lane->destination->turns.deep;
+    const struct destination *d = lane->destination;
+    lane->turns.deep = d->turns.deep || d->paused > 0; /* of some domains' mail only */
     return line_of_lane(
         class_turns_first_of(&lane->turns, first_class(pool), end_class(pool), passes_in_lane,
                              question, &lane->look[question->look == LOOK_NEXT], question->now_ms));
