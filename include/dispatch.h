@@ -164,8 +164,8 @@ MUST_CHECK bool dispatch_ask_anew(struct dispatch *d, const struct queue_attempt
 /* Its trust is no longer what the settings say: it goes again, to where they lead now. */
 void dispatch_outdated(struct dispatch *d, const struct queue_attempt *attempt);
 /* The settings say that it leaves from another source, or from any (""): it goes again, by that.
- * Its message expires at `expires_ms`. */
+ * Its message expires in `left_ms`. */
 void dispatch_moved(struct dispatch *d, const struct queue_attempt *attempt, const char *source,
-                    int64_t expires_ms);
+                    int64_t left_ms);
 
 #endif

@@ -273,7 +273,7 @@ void dispatch_outdated(struct dispatch *d, const struct queue_attempt *attempt)
 }
 
 void dispatch_moved(struct dispatch *d, const struct queue_attempt *attempt, const char *source,
-                    int64_t expires_ms)
+                    int64_t left_ms)
 {
     struct hop hop;
     char text[HOP_TEXT];
@@ -287,7 +287,7 @@ void dispatch_moved(struct dispatch *d, const struct queue_attempt *attempt, con
                                           .tenant = attempt->tenant,
                                           .domain = text,
                                           .due_ms = now_ms,
-                                          .expires_ms = expires_ms};
+                                          .expires_ms = now_ms + left_ms};
         queue_add(d->queue, &entry, 1, now_ms);
     }
     queue_gave_back(d->queue, attempt, 0, now_ms);

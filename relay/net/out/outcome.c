@@ -197,14 +197,14 @@ static void log_outcome(const struct attempt *p, size_t i, const struct store_ou
 /* ---- the end ---- */
 
 /* One that no connection has been used for gives it back. */
-static void tell_queue(const struct attempt *p)
+static void tell_queue(struct attempt *p)
 {
     struct dispatch_work *work = p->work;
     if (p->untried)
         return;
     if (p->moved)
         dispatch_moved(work->dispatch, work->attempt, p->source ? p->source->name : "",
-                       p->mail->expires_ms);
+                       attempt_left_ms(p));
     else if (p->outdated)
         dispatch_outdated(work->dispatch, work->attempt);
     else if (p->again_in_ms > 0)
