@@ -220,7 +220,8 @@ enum queue_next boundary_next(struct queue *q, const struct connection *c, struc
         if (best.line && makes_way(q, c, &best, next.line, now_ms))
             return QUEUE_NEXT_CLOSE;
     } else if (c->lane->held && !best.overdue) { /* for which nothing is opened */
-        next.line = lane_first(q, c, now_ms);
+        struct line *first = lane_first(q, c, now_ms);
+        next.line = first ? first : best.line;
     }
     if (next.line && !connection_may_carry(q, c, is_urgent(&next)))
         next.line = NULL;

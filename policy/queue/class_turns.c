@@ -345,6 +345,7 @@ struct question {
     size_t class;
     bool within; /* only who is within its part */
     bool deep;
+    struct heap_search *search;
 };
 
 static bool item_fits(const void *item, const void *context)
@@ -357,9 +358,8 @@ static bool item_fits(const void *item, const void *context)
 static struct turn_item *item_of(const struct turn_party *p, const struct question *ask)
 {
     const struct heap *items = &p->items[ask->class];
-    struct heap_search few = {.wide = false};
     if (ask->deep)
-        return heap_first_of(items, item_fits, ask, &few);
+        return heap_first_of(items, item_fits, ask, ask->search);
     return ask->test(heap_first(items), ask->context) ? heap_first(items) : NULL;
 }
 
@@ -405,8 +405,8 @@ struct turn_item *class_turns_first_of(const struct class_turns *t, size_t from,
                                        turn_test *test, const void *context, struct wide_look *look,
                                        int64_t now_ms)
 {
-    struct question ask = {.test = test, .context = context, .deep = t->deep};
     struct heap_search search = wide_look_begin(look, now_ms);
+    struct question ask = {.test = test, .context = context, .deep = t->deep, .search = &search};
     struct turn_item *item = first_of(t, from, end, &ask, &search);
     wide_look_end(look, &search, item != NULL, now_ms);
     return item;

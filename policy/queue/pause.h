@@ -20,10 +20,11 @@ struct pause {
     char *about, *row, *why;
     uint32_t place; /* queue.pause_wakes */
     int64_t wake_ms, since_ms, until_ms, for_ms;
-    uint64_t serial; /* since when its state is so: what was carried before says nothing of it */
-    uint64_t by;     /* of everybody's, while it asks: over whose mail it was met; 0: nobody's */
-    uint64_t probe;  /* SENDER: the connection that tries */
-    unsigned count;  /* COUNTS: how often it was met; else how often it has rested in a row */
+    uint64_t serial;  /* since when its state is so: what was carried before says nothing of it */
+    uint64_t by;      /* of everybody's, while it asks: over whose mail it was met; 0: nobody's */
+    uint64_t refused; /* when it last began to rest, as `serial` */
+    uint64_t probe;   /* SENDER: what tries, as `carried` of its connection */
+    unsigned count;   /* COUNTS: how often it was met; else how often it has rested in a row */
     unsigned allowed;
     bool changed; /* since it was taken to be kept */
 };

@@ -160,7 +160,7 @@ static int64_t waits(struct queue *q, struct pause *p, const struct attempt *a, 
     if (p->state != QUEUE_PAUSE_ASKS)
         return 1; /* its time has just come */
     p->until_ms = now_ms + PAUSE_PROBE_MS;
-    p->probe = a->public.connection;
+    p->probe = a->connection ? a->connection->carried : 0;
     pause_changed(q, p);
     return 0;
 }

@@ -195,6 +195,7 @@ static void takes(struct queue *q, struct pause *p, const struct connection *c, 
     }
     if (c->carried <= p->serial)
         return;
+    p->by = 0;
     if (p->state == QUEUE_PAUSE_ASKS) {
         p->allowed = 1;
         pause_move(q, p, QUEUE_PAUSE_GROWS, now_ms + PAUSE_FORGET_MS);
@@ -214,8 +215,8 @@ static void sender_takes(struct queue *q, struct tenant *tenant, const struct co
     struct pause *p;
     struct pause *next;
     DL_FOREACH_SAFE (tenant->pauses.first, p, next)
-        if (p->kind == QUEUE_PAUSE_SENDER && p->state == QUEUE_PAUSE_ASKS && p->probe == c->id &&
-            c->carried > p->serial) {
+        if (p->kind == QUEUE_PAUSE_SENDER && p->state == QUEUE_PAUSE_ASKS &&
+            p->probe == c->carried && c->carried > p->serial) {
             tell(q, p, QUEUE_PAUSE_ENDS, 0);
             end(q, p, now_ms);
         }
@@ -262,6 +263,7 @@ static void rests(struct queue *q, struct pause *p, int64_t for_ms, int64_t now_
     p->until_ms = now_ms + for_ms;
     p->by = p->probe = 0;
     pause_move(q, p, QUEUE_PAUSE_RESTS, p->until_ms);
+    p->refused = p->serial;
     tell(q, p, p->kind == QUEUE_PAUSE_ALARM ? QUEUE_ALARM : QUEUE_PAUSE_BEGINS, for_ms);
 }
 
@@ -310,12 +312,16 @@ static bool refused(struct queue *q, struct pause *p, const struct queue_refusal
     UNREACHABLE();
 }
 
-/* Was mail of a third one taken since this one's was refused? Then it is about theirs. */
+/* Was mail of a third one taken since this one's was refused? Then it is about theirs. One that is
+ * under way will show it: two who are refused at one moment say nothing for the others. */
 static bool others_are_taken(const struct destination *d, const struct pause *p, uint64_t tenant)
 {
+    for (const struct connection *c = d->connections; c; c = c->next_of)
+        if (c->attempt && !c->stuck && c->holder->id != tenant && c->holder != p->tenant)
+            return true;
     for (size_t i = 0; i < COUNT_OF(d->took); i++)
         if (d->took[i].tenant != 0 && d->took[i].tenant != tenant &&
-            d->took[i].tenant != p->tenant->id && d->took[i].carried > p->serial)
+            d->took[i].tenant != p->tenant->id && d->took[i].carried > p->refused)
             return true;
     return false;
 }
@@ -326,8 +332,8 @@ static bool another_has_met(const struct destination *d, const struct pause *own
     const struct pause *p;
     for (size_t at = 0; (p = pointer_table_next(&d->pauses, &at));)
         if (p != own && p->tenant && p->tenant != own->tenant && p->kind == own->kind &&
-            pause_is_active(p) && p->row[0] && strcmp(p->domain, own->domain) == 0 &&
-            !others_are_taken(d, p, own->tenant->id))
+            (p->state == QUEUE_PAUSE_RESTS || p->state == QUEUE_PAUSE_ASKS) && p->row[0] &&
+            strcmp(p->domain, own->domain) == 0 && !others_are_taken(d, p, own->tenant->id))
             return true;
     return false;
 }
@@ -449,12 +455,15 @@ void pauses_forget(struct queue *q, struct destination *d, int64_t now_ms)
             end(q, p, now_ms);
 }
 
-void pauses_ask(struct queue *q, struct destination *d, int64_t now_ms)
+void pauses_ask(struct queue *q, const struct domain *domain, int64_t now_ms)
 {
     struct pause *p;
-    for (size_t at = 0; (p = pointer_table_next(&d->pauses, &at));)
-        if (p->state == QUEUE_PAUSE_RESTS && p->kind != QUEUE_PAUSE_ALARM)
+    for (size_t at = 0; (p = pointer_table_next(&domain->lane->destination->pauses, &at));)
+        if (p->state == QUEUE_PAUSE_RESTS && p->kind != QUEUE_PAUSE_ALARM &&
+            (!p->domain[0] || strcmp(p->domain, domain->name) == 0)) {
+            p->for_ms /= 2; /* if it is refused, it goes on as it was */
             asks(q, p, now_ms);
+        }
 }
 
 void pauses_check(const struct destination *d)

@@ -17,7 +17,8 @@ void pauses_free(struct queue *q, struct destination *d);
 void pauses_taken(struct queue *q, const struct connection *c, int64_t now_ms);
 /* By an operator's word: they end; or what rests is tried now. */
 void pauses_forget(struct queue *q, struct destination *d, int64_t now_ms);
-void pauses_ask(struct queue *q, struct destination *d, int64_t now_ms);
+/* Of those that hold back that domain's mail. */
+void pauses_ask(struct queue *q, const struct domain *domain, int64_t now_ms);
 void pauses_wake(struct queue *q, int64_t now_ms);
 int64_t pauses_wake_ms(const struct queue *q);
 /* How many hold back mail there, or try whether they have to: looks at all of them. */

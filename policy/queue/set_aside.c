@@ -8,9 +8,9 @@
 
 void lane_hold(struct lane *lane, struct line *line)
 {
+    class_turns_take(&line->turn); /* whoever asks for the next one gets another */
     if (line->held)
         return;
-    class_turns_take(&line->turn);
     DL_APPEND2(lane->held, line, prev_held, next_held);
     line->held = true;
 }

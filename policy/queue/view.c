@@ -363,6 +363,6 @@ void queue_resume_domain(struct queue *q, const char *name, int64_t now_ms)
     if (!domain || !domain->lane)
         return;
     lane_forget(q, domain->lane);
-    pauses_ask(q, domain->lane->destination, now_ms);
+    pauses_ask(q, domain, now_ms);
     resume(q, domain->lane->destination, false, now_ms);
 }

@@ -170,7 +170,7 @@ void attempt_tells_failure(const struct attempt *p, const struct verdict *v, con
     char site[64];
     struct reply_input in = {.answer = v, .stage = at_mail ? REPLY_AT_MAIL : REPLY_AT_RCPT};
     attempt_tells_refusals(p);
-    if (!v->heard || v->code < 400)
+    if (!v->heard || v->code < 400 || attempt_all_answered(p)) /* then that was told just now */
         return;
     if (find_site(p->home, host, site))
         in.provider = span_of(site);
