@@ -13,11 +13,12 @@
 
 #include <math.h>
 
-enum { MINUTE_MS = 60 * 1000, SEEN_MS = 10 * 1000 };
-enum { STEP_LEAST = 2, STEP_MOST = 8, STEP_PART = 20, STEP_MS = 2000 }; /* a level is taken */
+static const double minute_ms = 60 * 1000, seen_ms = 10 * 1000;
+static const double step_least = 2, step_most = 8, step_part = 20; /* messages: a level is taken */
+enum { STEP_MS = 2000 };
 enum { HOLD_MS = 30 * 1000, HOLD_MAX_MS = 60 * 1000, FORGET_MS = 60 * 60 * 1000 };
-enum { CLOSED_CUTS = 3, FALL_CUTS = 6 }; /* at the floor; anywhere */
-enum { FLOOR = 1, FIRST_LEAST = 60 };    /* messages a minute */
+enum { CLOSED_CUTS = 3, FALL_CUTS = 6 };          /* at the floor; anywhere */
+static const double lowest = 1, first_least = 60; /* messages a minute */
 static const double below_good = 0.95;
 static const double near_bad = 0.92;   /* of it: the search is over */
 static const double same_bad = 0.8;    /* of the last one */
@@ -29,7 +30,7 @@ static const double pressed = 0.7;     /* of the level: it is used */
 
 void spacing_check(const struct spacing *s)
 {
-    CHECK(s->level == 0 || s->level >= FLOOR);
+    CHECK(s->level == 0 || s->level >= lowest);
     CHECK(s->seen >= 0 && s->good >= 0 && s->bad >= 0 && s->before >= 0);
     CHECK(s->hold_for_ms >= 0 && s->hold_for_ms <= HOLD_MAX_MS);
     CHECK(s->level > 0 || s->state == SPACING_SEARCHES);
@@ -42,7 +43,7 @@ bool spacing_is_on(const struct spacing *s, int64_t now_ms)
 
 static int64_t between_us(double level)
 {
-    return (int64_t)(MINUTE_MS * 1000.0 / level);
+    return (int64_t)(minute_ms * 1000.0 / level);
 }
 
 int64_t spacing_next_ms(const struct spacing *s, int64_t now_ms)
@@ -63,14 +64,14 @@ void spacing_goes(struct spacing *s, int64_t now_ms)
 
 void spacing_seen(struct spacing *s, int64_t now_ms)
 {
-    s->seen = s->seen * exp(-(double)(now_ms - s->seen_ms) / SEEN_MS) + 1;
+    s->seen = s->seen * exp(-(double)(now_ms - s->seen_ms) / seen_ms) + 1;
     s->seen_ms = now_ms;
 }
 
 /* From the next message on; the one after the last one waits no longer than the level says. */
 static void set_level(struct spacing *s, double level, int64_t now_ms)
 {
-    s->level = level > FLOOR ? level : FLOOR;
+    s->level = level > lowest ? level : lowest;
     s->step_ms = now_ms;
     s->taken = 0;
     if (s->next_us > now_ms * 1000 + between_us(s->level))
@@ -123,8 +124,8 @@ static void grow(struct spacing *s, int64_t now_ms)
  * step takes as long as its messages. */
 static unsigned step_messages(const struct spacing *s)
 {
-    double few = STEP_LEAST + s->level / STEP_PART;
-    return few < STEP_MOST ? (unsigned)few : STEP_MOST;
+    double few = step_least + s->level / step_part;
+    return (unsigned)(few < step_most ? few : step_most);
 }
 
 /* Enough has been taken, for long enough; if there was less mail than the level allows it has not
@@ -134,7 +135,7 @@ static bool is_shown(struct spacing *s, int64_t now_ms)
     int64_t for_ms = now_ms - s->step_ms;
     if (s->taken < step_messages(s) || for_ms < STEP_MS)
         return false;
-    if (s->taken >= pressed * s->level * (double)for_ms / MINUTE_MS)
+    if (s->taken >= pressed * s->level * (double)for_ms / minute_ms)
         return true;
     s->step_ms = now_ms;
     s->taken = 0;
@@ -165,9 +166,9 @@ void spacing_anew(struct spacing *s)
 
 static void begin(struct spacing *s, int64_t now_ms)
 {
-    double rate = s->seen * exp(-(double)(now_ms - s->seen_ms) / SEEN_MS) * MINUTE_MS / SEEN_MS;
+    double rate = s->seen * exp(-(double)(now_ms - s->seen_ms) / seen_ms) * minute_ms / seen_ms;
     spacing_anew(s);
-    s->level = rate > FIRST_LEAST ? rate : FIRST_LEAST;
+    s->level = rate > first_least ? rate : first_least;
 }
 
 /* It is tried again later each time that it is refused about where it was before. Not much later:
@@ -214,7 +215,7 @@ bool spacing_refused(struct spacing *s, int64_t went_ms, int64_t now_ms)
     double level = lower(s);
     s->cuts++;
     s->cut_ms = now_ms;
-    bool falls = s->cuts >= FALL_CUTS || (s->cuts >= CLOSED_CUTS && level <= FLOOR);
+    bool falls = s->cuts >= FALL_CUTS || (s->cuts >= CLOSED_CUTS && level <= lowest);
     if (falls)
         s->state = SPACING_CLOSED;
     else if (s->state == SPACING_OPENS)
@@ -228,7 +229,7 @@ bool spacing_refused(struct spacing *s, int64_t went_ms, int64_t now_ms)
 
 static double within(double level)
 {
-    return level >= FLOOR && level < INT32_MAX ? level : 0;
+    return level >= lowest && level < INT32_MAX ? level : 0;
 }
 
 void spacing_restore(struct spacing *s, bool closed, int64_t now_ms)
