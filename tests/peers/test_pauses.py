@@ -100,7 +100,7 @@ def test_one_message_finds_out_the_most_urgent_first(relay_factory, mailhost, dn
     quiet()
     assert len(host.refused) == 2 and "code@" in host.refused[1], host.refused
     row = pauses(relay, name)[0]
-    assert row["state"] == "paused" and row["for_s"] == 1200, row
+    assert row["state"] == "paused" and row["for_s"] == 600, row  # asked before its time: that makes it no longer
     host.refuses.clear()
     relay.command("queue", "retry", "--all")
     wait_for(lambda: len(host.host.messages) == 22, 60, 0.1)
