@@ -5,11 +5,12 @@
 
 #include "db.h"
 
-enum { SPEEDS_MAX = 500, PARTS = 1000 };
+enum { SPEEDS_MAX = 500 };
+static const double parts = 1000;
 
 static int64_t in_parts(double level)
 {
-    return (int64_t)(level * PARTS + 0.5);
+    return (int64_t)(level * parts + 0.5);
 }
 
 bool database_keep_speed(struct database *db, const struct queue_speed *speed, struct err *err)
@@ -38,10 +39,10 @@ bool database_speeds(struct database *db, int64_t since_ms, queue_on_speed *on_s
         const struct queue_speed speed = {.destination = rows_get_text(s, 0),
                                           .tenant = rows_get_text(s, 1),
                                           .why = rows_get_text(s, 2),
-                                          .level = (double)rows_get_int(s, 3) / PARTS,
-                                          .good = (double)rows_get_int(s, 4) / PARTS,
-                                          .bad = (double)rows_get_int(s, 5) / PARTS,
-                                          .before = (double)rows_get_int(s, 6) / PARTS,
+                                          .level = (double)rows_get_int(s, 3) / parts,
+                                          .good = (double)rows_get_int(s, 4) / parts,
+                                          .bad = (double)rows_get_int(s, 5) / parts,
+                                          .before = (double)rows_get_int(s, 6) / parts,
                                           .closed = rows_get_int(s, 7) != 0,
                                           .hold_for_ms = rows_get_int(s, 8),
                                           .since_ms = rows_get_int(s, 9),

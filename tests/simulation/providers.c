@@ -157,7 +157,7 @@ static void closes(struct provider *p, int64_t for_ms, const char *what)
 static void provider_moves(struct provider *p)
 {
     int64_t for_ms = run.now_ms - p->filled_ms;
-    double gained = p->rate * (double)for_ms / MINUTE_MS;
+    double gained = p->rate * (double)for_ms / (double)MINUTE_MS;
     p->filled_ms = run.now_ms;
     p->tokens = p->tokens + gained > p->burst ? p->burst : p->tokens + gained;
     if (p->kind != CONNECTION_LIMIT && p->kind != QUOTA && p->closed_ms <= run.now_ms)
@@ -393,7 +393,7 @@ static void end_bin(void)
     if (run.now_ms < run.bin_ms + BIN_MS)
         return;
     double most = run.bin_taken / (double)VIOLATIONS_PART;
-    most = most > VIOLATIONS ? most : VIOLATIONS;
+    most = most > (double)VIOLATIONS ? most : (double)VIOLATIONS;
     trace("-- %u taken, %u refused in half a minute", run.bin_taken, run.bin_refused);
     if (run.limit_ms >= 0 && run.limit_ms + BIN_MS <= run.bin_ms && run.bin_refused > most)
         fails("violations go on", run.bin_refused, most);
@@ -411,7 +411,7 @@ static void judge(void)
     }
     if (late * 100 > run.code_count + 99)
         fails("codes are late", late, (double)run.code_count / 100);
-    double capacity = (double)RUN_MS / (double)run.rtt_ms * CONNECTIONS_MOST * 0.7;
+    double capacity = (double)RUN_MS / (double)run.rtt_ms * (double)CONNECTIONS_MOST * 0.7;
     double allowed = run.provider.allowed < capacity ? run.provider.allowed : capacity;
     run.goodput = run.taken < allowed ? run.taken / allowed : 1;
     if (run.goodput < goodput_least)

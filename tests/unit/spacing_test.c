@@ -64,7 +64,7 @@ static unsigned meets(struct spacing *s, double a_minute, int64_t *now_ms, int64
     while (*now_ms < end_ms) {
         int64_t next_ms = spacing_next_ms(s, *now_ms);
         next_ms = next_ms > *now_ms ? next_ms : *now_ms + 20;
-        room += a_minute * (double)(next_ms - *now_ms) / MINUTE_MS;
+        room += a_minute * (double)(next_ms - *now_ms) / (double)MINUTE_MS;
         room = room < 5 ? room : 5;
         *now_ms = next_ms;
         spacing_goes(s, *now_ms);
@@ -117,7 +117,7 @@ static void messages_are_evenly_apart(void **state)
     struct spacing s = {0};
     int64_t now_ms = BEGIN_MS;
     (void)spacing_refused(&s, now_ms, now_ms);
-    int64_t between_ms = (int64_t)(MINUTE_MS / s.level);
+    int64_t between_ms = (int64_t)((double)MINUTE_MS / s.level);
     for (int i = 0; i < 10; i++) {
         int64_t next_ms = spacing_next_ms(&s, now_ms);
         EXPECT(next_ms - now_ms >= between_ms - 1 && next_ms - now_ms <= between_ms + 2, "apart");
