@@ -111,20 +111,30 @@ static bool is_one_object(const unsigned char *der, long size)
     return form == V_ASN1_CONSTRUCTED && tag == V_ASN1_SEQUENCE && at + len == der + size;
 }
 
-bool key_looks_right(struct span pem)
+/* The next one; `is_key_r`: it is a private key's, and `right_r`: one that can be read. False: there
+ * is none. */
+static bool look_at_block(BIO *bio, bool *is_key_r, bool *right_r)
 {
     char *name = NULL, *header = NULL;
     unsigned char *der = NULL;
     long size = 0;
-    BIO *bio = BIO_new_mem_buf(pem.ptr, (int)pem.len);
-    bool right = bio && PEM_read_bio(bio, &name, &header, &der, &size) == 1 &&
-                 span_ends_nocase(span_of(name), SPAN("PRIVATE KEY")) &&
-                 !span_equal(span_of(name), SPAN("ENCRYPTED PRIVATE KEY")) && !*header &&
-                 is_one_object(der, size);
-    BIO_free(bio);
+    bool found = PEM_read_bio(bio, &name, &header, &der, &size) == 1;
+    *is_key_r = found && span_ends_nocase(span_of(name), SPAN("PRIVATE KEY"));
+    *right_r = *is_key_r && !span_equal(span_of(name), SPAN("ENCRYPTED PRIVATE KEY")) && !*header &&
+               is_one_object(der, size);
     OPENSSL_free(name);
     OPENSSL_free(header);
     OPENSSL_clear_free(der, size > 0 ? (size_t)size : 0);
+    return found;
+}
+
+bool key_looks_right(struct span pem)
+{
+    bool is_key = false, right = false;
+    BIO *bio = BIO_new_mem_buf(pem.ptr, (int)pem.len);
+    while (bio && !is_key && look_at_block(bio, &is_key, &right))
+        continue; /* as a certificate before the key */
+    BIO_free(bio);
     ERR_clear_error();
     return right;
 }

@@ -69,6 +69,8 @@ static bool needs_domain(const struct control *c, struct err *err)
                    control_text(c, "name"));
 }
 
+enum { HELD_AT_ONCE = 20000 };
+
 /* What waits of a domain that was there before would be signed by a key that nobody finds in DNS:
  * it is held as what is accepted from now on is, and in the same transaction. */
 static bool hold_waiting(struct database *db, struct control *c, struct err *err)
@@ -79,8 +81,14 @@ static bool hold_waiting(struct database *db, struct control *c, struct err *err
     int64_t held = 0;
     if (!control_text(c, "captured"))
         return true;
-    if (!database_queue_change(db, &filter, 0, DATABASE_HOLD, "", &held, err))
+    if (!database_queue_change(db, &filter, HELD_AT_ONCE, DATABASE_HOLD, "", &held, err))
         return false;
+    if (held == HELD_AT_ONCE) /* others' mail would wait for long; all of it is undone */
+        return err_set(
+            err, ERR_USAGE,
+            "%d recipients or more of mail of %.100s wait: hold them first, by 'sealpost "
+            "queue hold --sender @%.100s'",
+            HELD_AT_ONCE, filter.author, filter.author);
     snprintf(text, sizeof(text),
              "%lld recipients of mail of %.100s waited, and are held, as the domain's new keys are "
              "not in DNS yet: 'sealpost queue list --held' lists them, 'queue release' sends them",
@@ -159,7 +167,7 @@ static bool tell_senders(struct database *db, struct control *c, struct err *err
 static bool tell_waiting(struct database *db, struct control *c, struct err *err)
 {
     const struct database_filter filter = {
-        .author = control_text(c, "name"), .state = -1, .after.number = -1};
+        .author = control_text(c, "name"), .state = MAIL_WAITING, .after.number = -1};
     char text[400];
     int64_t count = 0;
     if (!database_queue_count(db, &filter, &count, err))

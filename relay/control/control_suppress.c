@@ -6,6 +6,7 @@
 #include "clock.h"
 #include "suppressions.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { PAGE_MAX = 1000, BATCH_MAX = 1000, IMPORT_MAX = 200 * 1000, OF_ADDRESS_MAX = 1000 };
@@ -190,8 +191,8 @@ static void note_tenant(void *context, const struct suppress_entry *e)
 }
 
 /* Nothing of one tenant's goes with another's by chance. */
-static bool is_of_one(struct database *db, const struct suppressions_filter *removed,
-                      struct err *err)
+static bool keep_to_one(struct database *db, struct suppressions_filter *removed, char tenant_r[64],
+                        struct err *err)
 {
     struct suppressions_filter f = *removed;
     json_t *tenants = json_object();
@@ -205,6 +206,10 @@ static bool is_of_one(struct database *db, const struct suppressions_filter *rem
     if (ok && !removed->tenant && json_object_size(tenants) > 1)
         ok = err_set(err, ERR_USAGE, "it is on the lists of the tenants %s: say --tenant",
                      buf_text(&text));
+    if (ok && !removed->tenant && json_object_size(tenants) == 1) { /* others' answers stay */
+        snprintf(tenant_r, 64, "%s", json_object_iter_key(json_object_iter(tenants)));
+        removed->tenant = tenant_r;
+    }
     buf_fini(&text);
     json_decref(tenants);
     return ok;
@@ -214,9 +219,10 @@ bool control_suppress_remove(struct database *db, struct control *c, struct err 
 {
     struct suppressions_filter f;
     char form[ADDRESS_CANONICAL_MAX + 1];
+    char tenant[64];
     int64_t removed = 0;
     if (!control_needs(c, "address", err) || !read_filter(c, &f, form, err) ||
-        !is_of_one(db, &f, err) ||
+        !keep_to_one(db, &f, tenant, err) ||
         !database_unsuppress(db, &f, "command", clock_now_ms(), &removed, err))
         return false;
     PUT(c->answer, FIELD("removed", removed));

@@ -145,9 +145,9 @@ def test_keys_are_rolled_over_while_mail_flows(world, relay_factory, shards):
                 ids.append(relay.send(to=f"{name}{len(ids)}@{one.domain}"))
 
     def go_on():
-        """The TTL: until then the ones before may be in caches, rightly."""
+        """Until then the ones before may be in caches, rightly: the TTL, which the resolver counts in whole seconds, and the relay again."""
         world.tree.publish()
-        time.sleep(1.2)
+        time.sleep(3.2)
         sent = len(ids)
         wait_for(lambda: len(ids) > sent + 9, 60)
 

@@ -107,6 +107,16 @@ static void a_key_is_known_by_its_form(void **state)
     write_pem(EVP_PKEY_Q_keygen(NULL, NULL, "ED25519"), "secret", &pem);
     assert_false(key_looks_right(buf_span(&pem)));
     buf_fini(&pem);
+    struct buf certificate;
+    struct err err = {0};
+    buf_init(&certificate, 16384);
+    buf_init(&pem, 8192);
+    assert_true(key_self_signed("mail.club.test", &certificate, &pem, &err));
+    assert_false(key_looks_right(buf_span(&certificate)));
+    buf_add(&certificate, buf_span(&pem)); /* a key behind it is found, as key_read() finds it */
+    assert_true(key_looks_right(buf_span(&certificate)));
+    buf_fini(&certificate);
+    buf_fini(&pem);
 }
 
 /* ---- a key with a passphrase, where there is a terminal ---- */

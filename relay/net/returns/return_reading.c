@@ -6,6 +6,7 @@
  *   start - (waits for its turn) - read on the pool - (store) - done */
 #include "return_reading.h"
 
+#include "config_sources.h"
 #include "log.h"
 
 #include <stdio.h>
@@ -23,6 +24,7 @@ struct return_reading {
     bool read; /* it could be, and means something for somebody: */
     bool known;
     struct came_back came_back;
+    const char *ips[ALIGNMENT_IPS_MAX]; /* that its tenant's mail leaves from */
     return_reading_on_done *done;
     void *context;
 };
@@ -104,9 +106,9 @@ static void write_down(struct return_reading *r)
     struct came_back *b = &r->came_back;
     b->subject = r->target.subject;
     memcpy(b->sender, r->target.address, sizeof(b->sender));
-    b->hostname = c->hostname;
-    b->ips = c->public_ips;
-    b->ip_count = c->public_ip_count;
+    b->hostname = config_tenant_helo(c, r->target.tenant);
+    b->ips = r->ips;
+    b->ip_count = config_tenant_ips(c, r->target.tenant, r->ips);
     b->suppress_days = c->suppress_days;
     struct store_change *change = store_change_new(database_came_back, b);
     change->reads = change->repeatable = true;

@@ -291,7 +291,10 @@ static void on_secured(void *owner)
 static bool on_timed_out(void *owner)
 {
     const struct return_session *v = owner;
-    return v->asking;
+    bool is_ours = v->connection && connection_awaits_turn(v->connection);
+    if (is_ours) /* what it has said has not been read yet */
+        connection_set_timeout(v->connection, IDLE_S);
+    return is_ours || v->asking;
 }
 
 static void on_ended(void *owner, const char *why)
