@@ -29,6 +29,7 @@ struct alignment_service_question {
     struct inbox_item item;
     char author[ADDRESS_DOMAIN_MAX + 1], return_domain[ADDRESS_DOMAIN_MAX + 1];
     char tenant[64]; /* for whom DNS is asked */
+    char origin[64]; /* the same, where tenants leave from addresses of their own; else "" */
     struct alignment_service *alignment_service;
     struct alignment_service_question *next;
     /* The answer; `epoch` is the one it was made in. Comes back to `home`, where `answered` owns

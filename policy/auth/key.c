@@ -111,8 +111,8 @@ static bool is_one_object(const unsigned char *der, long size)
     return form == V_ASN1_CONSTRUCTED && tag == V_ASN1_SEQUENCE && at + len == der + size;
 }
 
-/* The next one; `is_key_r`: it is a private key's, and `right_r`: one that can be read. False: there
- * is none. */
+/* The next one; `is_key_r`: it is a private key's; `right_r`: one that can be read. False: there is
+ * none. */
 static bool look_at_block(BIO *bio, bool *is_key_r, bool *right_r)
 {
     char *name = NULL, *header = NULL;

@@ -30,13 +30,15 @@ int main(int argc, char **argv)
     size_t accepted = 0;
     for (size_t i = 0; i < pairs; i++) {
         snprintf(names[i], sizeof(names[i]), "mail%zu.customer-of-the-relay.example", i);
-        alignment_cache_put(verdicts, names[i], names[i], 0, 1, &pass);
+        const struct alignment_pair pair = {names[i], names[i], ""};
+        alignment_cache_put(verdicts, &pair, 0, 1, &pass);
     }
     int64_t began = now_ns();
     for (size_t i = 0; i < lookups; i++) {
         random = random * 1664525U + 1013904223U;
         const char *name = names[(random >> 8) % pairs];
-        if (alignment_cache_find(verdicts, name, name, 1000, 1, &found) == ALIGNMENT_CACHE_USE)
+        const struct alignment_pair pair = {name, name, ""};
+        if (alignment_cache_find(verdicts, &pair, 1000, 1, &found) == ALIGNMENT_CACHE_USE)
             accepted += alignment_verdict(found, ALIGNMENT_ENFORCE).what == VERDICT_ACCEPT;
     }
     double each_ns = (double)(now_ns() - began) / (double)lookups;

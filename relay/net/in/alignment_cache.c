@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* alignment_cache.c - A hash table by both domains.
+/* alignment_cache.c - A hash table by both domains, and by where mail leaves from.
  *
  * A verdict is valid for as long as its DNS answers are. After that an accepting verdict is used
  * for another hour while a new one is fetched, so that nobody waits. A refusing verdict is not, as
@@ -14,8 +14,10 @@
 
 enum { STALE_MS = 3600 * 1000, ENTRIES_MAX = 10000 };
 
+enum { ORIGIN_MAX = 63, KEY = 2 * ADDRESS_DOMAIN_MAX + ORIGIN_MAX + 4 };
+
 struct entry {
-    char key[2 * ADDRESS_DOMAIN_MAX + 4];
+    char key[KEY];
     struct alignment alignment;
     unsigned epoch;
     int64_t expires_ms, refresh_ms;
@@ -49,26 +51,21 @@ void alignment_cache_free(struct alignment_cache *v)
     free(v);
 }
 
-/* "From domain/MAIL FROM domain"; its length. */
-static size_t make_key(const char *author, const char *return_domain, char *key_r)
+/* "From domain/MAIL FROM domain/tenant"; its length. */
+static size_t make_key(const struct alignment_pair *pair, char *key_r)
 {
-    size_t first = strlen(author);
-    size_t second = strlen(return_domain);
-    CHECK(first <= ADDRESS_DOMAIN_MAX && second <= ADDRESS_DOMAIN_MAX);
-    memcpy(key_r, author, first);
-    key_r[first] = '/';
-    memcpy(key_r + first + 1, return_domain, second);
-    key_r[first + 1 + second] = '\0';
-    return first + 1 + second;
+    int len = snprintf(key_r, KEY, "%s/%s/%s", pair->author, pair->return_domain, pair->origin);
+    CHECK(len > 0 && len < KEY);
+    return (size_t)len;
 }
 
-enum alignment_cache_use alignment_cache_find(struct alignment_cache *v, const char *author,
-                                              const char *return_domain, int64_t now_ms,
+enum alignment_cache_use alignment_cache_find(struct alignment_cache *v,
+                                              const struct alignment_pair *pair, int64_t now_ms,
                                               unsigned epoch, const struct alignment **alignment_r)
 {
-    char key[2 * ADDRESS_DOMAIN_MAX + 4];
+    char key[KEY];
     struct entry *e = NULL;
-    size_t len = make_key(author, return_domain, key);
+    size_t len = make_key(pair, key);
     HASH_FIND(hh, v->entries, key, len, e);
     if (!e || e->epoch != epoch || now_ms >= e->expires_ms + STALE_MS ||
         (now_ms >= e->expires_ms && e->alignment.state == ALIGNMENT_FAIL))
@@ -80,12 +77,12 @@ enum alignment_cache_use alignment_cache_find(struct alignment_cache *v, const c
     return ALIGNMENT_CACHE_REFRESH;
 }
 
-void alignment_cache_put(struct alignment_cache *v, const char *author, const char *return_domain,
+void alignment_cache_put(struct alignment_cache *v, const struct alignment_pair *pair,
                          int64_t now_ms, unsigned epoch, const struct alignment *alignment)
 {
-    char key[2 * ADDRESS_DOMAIN_MAX + 4];
+    char key[KEY];
     struct entry *e = NULL;
-    size_t len = make_key(author, return_domain, key);
+    size_t len = make_key(pair, key);
     HASH_FIND(hh, v->entries, key, len, e);
     if (!e) {
         if (HASH_COUNT(v->entries) >= ENTRIES_MAX) /* they come back when they are needed */

@@ -17,13 +17,19 @@ enum alignment_cache_use {
     ALIGNMENT_CACHE_ASK_FIRST /* there is none, or one that refuses has run out: wait for one */
 };
 
+/* Whose mail it is about. `origin`: the tenant, where tenants leave from addresses of their own;
+ * else "". */
+struct alignment_pair {
+    const char *author, *return_domain, *origin;
+};
+
 /* `epoch`: verdicts of another epoch (other keys, other settings) are not used. `alignment_r` is
  * borrowed until the next alignment_cache_put(). */
-enum alignment_cache_use alignment_cache_find(struct alignment_cache *v, const char *author,
-                                              const char *return_domain, int64_t now_ms,
+enum alignment_cache_use alignment_cache_find(struct alignment_cache *v,
+                                              const struct alignment_pair *pair, int64_t now_ms,
                                               unsigned epoch, const struct alignment **alignment_r);
 
-void alignment_cache_put(struct alignment_cache *v, const char *author, const char *return_domain,
+void alignment_cache_put(struct alignment_cache *v, const struct alignment_pair *pair,
                          int64_t now_ms, unsigned epoch, const struct alignment *alignment);
 
 #endif

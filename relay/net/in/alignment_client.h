@@ -9,10 +9,11 @@
 typedef void alignment_client_on_judged(struct sessions *home, uint64_t session,
                                         const struct alignment *alignment);
 
+struct alignment_pair;
+
 /* Ask the alignment service about a pair of domains, for this tenant and this thread's memory; then
  * `done` is called, which may be NULL. */
 void alignment_client_ask(struct sessions *home, uint64_t session, const char *tenant,
-                          const char *author, const char *return_domain,
-                          alignment_client_on_judged *done);
+                          const struct alignment_pair *pair, alignment_client_on_judged *done);
 
 #endif

@@ -27,9 +27,10 @@
 enum { PATIENCE_MS = 3000, TICK_MS = 50, UNKNOWN_S = 5, PAIRS_MAX = 10000, EPOCHS = 1024 };
 
 struct pair {
-    char key[2 * ADDRESS_DOMAIN_MAX + 4];
+    char key[2 * ADDRESS_DOMAIN_MAX + 68];
     char author[ADDRESS_DOMAIN_MAX + 1], return_domain[ADDRESS_DOMAIN_MAX + 1];
     char tenant[64]; /* that asked last */
+    char origin[64]; /* "", or whose mail it is about */
     struct alignment_key keys[ALIGNMENT_KEYS_MAX];
     size_t key_count;
     unsigned keys_epoch, judged_epoch;
@@ -97,9 +98,9 @@ static void judge(struct alignment_service *a, struct pair *p)
     const char *ips[ALIGNMENT_IPS_MAX];
     const struct alignment_input input = {.author = p->author,
                                           .return_domain = p->return_domain,
-                                          .helo = config_tenant_helo(a->config, p->tenant),
+                                          .helo = config_tenant_helo(a->config, p->origin),
                                           .public_ips = ips,
-                                          .ip_count = config_tenant_ips(a->config, p->tenant, ips),
+                                          .ip_count = config_tenant_ips(a->config, p->origin, ips),
                                           .keys = p->keys,
                                           .key_count = p->key_count,
                                           .suffixes = a->suffixes,
@@ -189,9 +190,9 @@ static void forget_idle(struct alignment_service *a)
 static struct pair *find_pair(struct alignment_service *a,
                               const struct alignment_service_question *q)
 {
-    char key[2 * ADDRESS_DOMAIN_MAX + 4];
+    char key[sizeof(((struct pair *)0)->key)];
     struct pair *p = NULL;
-    snprintf(key, sizeof(key), "%s/%s", q->author, q->return_domain);
+    snprintf(key, sizeof(key), "%s/%s/%s", q->author, q->return_domain, q->origin);
     HASH_FIND_STR(a->pairs, key, p);
     if (p)
         return p;
@@ -201,6 +202,7 @@ static struct pair *find_pair(struct alignment_service *a,
     snprintf(p->key, sizeof(p->key), "%s", key);
     snprintf(p->author, sizeof(p->author), "%s", q->author);
     snprintf(p->return_domain, sizeof(p->return_domain), "%s", q->return_domain);
+    snprintf(p->origin, sizeof(p->origin), "%s", q->origin);
     HASH_ADD_STR(a->pairs, key, p);
     return p;
 }

@@ -259,28 +259,30 @@ static void check_alignment(struct session *s)
 {
     struct sessions *home = s->home;
     const struct alignment *alignment = NULL;
+    const struct config *config = s->settings->config;
     const char *author = s->admission.summary.from_domain;
-    const char *return_domain =
-        config_return_domain(s->settings->config, author, s->admission.sender_domain);
     const char *tenant = s->submission.identity.tenant;
+    const struct alignment_pair pair = {
+        author, config_return_domain(config, author, s->admission.sender_domain),
+        config->source_count > 0 ? tenant : ""};
     enum alignment_mode mode = alignment_mode(s);
     if (mode == ALIGNMENT_OFF) {
         store_message(s);
         return;
     }
-    switch (alignment_cache_find(home->verdicts, author, return_domain, clock_steady_ms(),
+    switch (alignment_cache_find(home->verdicts, &pair, clock_steady_ms(),
                                  alignment_service_epoch(home->shared->alignment_service, author),
                                  &alignment)) {
     case ALIGNMENT_CACHE_USE:
         conclude(s, alignment, mode);
         break;
     case ALIGNMENT_CACHE_REFRESH:
-        alignment_client_ask(home, 0, tenant, author, return_domain, NULL);
+        alignment_client_ask(home, 0, tenant, &pair, NULL);
         conclude(s, alignment, mode);
         break;
     case ALIGNMENT_CACHE_ASK_FIRST:
         s->asking = true;
-        alignment_client_ask(home, s->id, tenant, author, return_domain, on_judged);
+        alignment_client_ask(home, s->id, tenant, &pair, on_judged);
         break;
     }
 }
