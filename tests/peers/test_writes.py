@@ -12,7 +12,7 @@ import pytest
 
 from conftest import wait_for
 
-BYTES, CALLS, SYNCS = 17_000, 4, 3
+BYTES, CALLS, SYNCS = 18_500, 4, 3  # 16,000 to 17,000 on an idle machine; its other work costs up to a tenth more
 MESSAGES, ROUNDS = 60, 4
 LIMITS = {  # all mail goes to one domain, and is one tenant's
     "recipients are counted": 'limit "domain" { every = 0 }\n',
