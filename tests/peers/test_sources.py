@@ -344,3 +344,29 @@ def test_what_receivers_would_not_believe_from_a_source_is_refused(two_tenants, 
     relay.stop()
     relay.start()
     assert send(relay, relay.golf, "bob@dest.test", "passes")
+
+
+@pytest.mark.parametrize("first", ["golf", "pool"])
+def test_one_tenants_source_says_nothing_of_anothers_mail(two_tenants, dns, first):
+    """Both may send as one domain, and leave from different addresses: what is judged of one's mail is not the other's."""
+    relay = two_tenants('tenant "pool" { source = "here" }\n')
+    secret = relay.json("user", "add", "pool", "--domain", "golf.test", "--tenant", "pool")["secret"]
+    for name in [r["name"] for r in relay.json("dns", "golf.test", "--offline")["records"] if "_domainkey" in r["name"]]:
+        dns.add(name, "TXT", "v=DKIM1; p=")
+    dns.add("golf.test", "TXT", f"v=spf1 ip4:{THERE} -all")  # golf's
+    dns.add("_dmarc.golf.test", "TXT", "v=DMARC1; p=reject")
+    dns.mail("dest.test", "mx.dest.test=127.0.0.9")
+    relay.start()
+    senders = {"golf": relay.golf[:2], "pool": ("pool", secret)}
+
+    def answer(who):
+        user, password = senders[who]
+        with relay.client(user=user, secret=password) as client:
+            client.mail("hello@golf.test")
+            client.rcpt("bob@dest.test")
+            code, text = client.data(b"From: <hello@golf.test>\r\nTo: <bob@dest.test>\r\nSubject: x\r\n\r\nhello\r\n")
+        return code, text.decode()
+
+    said = {who: answer(who) for who in (first, "pool" if first == "golf" else "golf")}
+    assert said["golf"][0] == 250, said
+    assert said["pool"][0] == 550 and HERE in said["pool"][1] and THERE not in said["pool"][1], said
