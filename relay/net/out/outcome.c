@@ -101,6 +101,12 @@ static void note_judgement(const struct attempt *p, size_t i,
         o->suppress_ms = suppress_for_ms(judgement->category, p->settings->config->suppress_days);
 }
 
+static void note_source(const struct attempt *p, struct store_outcome *o)
+{
+    if (p->source)
+        span_put(span_of(p->source->name), o->source, sizeof(o->source));
+}
+
 /* What follows from a decision, and its event. */
 static const struct {
     enum mail_state state;
@@ -150,8 +156,7 @@ static void decide(struct attempt *p, struct store_settle *settle, size_t i)
         (void)!attempt_site(p, i, o->site);
     o->returnable = d.what == RETRY_DONE && return_path_has(p->settings, p->mail, i);
     note_remote(p, i, o);
-    if (p->source)
-        span_put(span_of(p->source->name), o->source, sizeof(o->source));
+    note_source(p, o);
 }
 
 /* What a person has ended meanwhile is no more deferred. */
